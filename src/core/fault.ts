@@ -1,0 +1,107 @@
+/**
+ * A fault is a promise that could not be kept, as a kind and its facts. Rooms raise faults; each wire has one
+ * table that turns every kind into its own status, code and sentence. Anything thrown that is not a fault is a bug.
+ *
+ * The message of a `Fault` is for logs and for the command line; wires write their own.
+ */
+export interface FaultFacts {
+  // Input that does not parse. `member` is the field's name on the ECR API, so that its grammar can be kept.
+  'parameter-invalid': { member: string; constraint: string };
+  'digest-invalid': { text: string };
+  'tag-name-invalid': { text: string };
+  'repository-name-invalid': { text: string };
+  'reference-invalid': { text: string; reason: string };
+  'manifest-invalid': { reason: string };
+  'manifest-too-large': { bytes: number; limit: number };
+  'media-type-unsupported': { mediaType: string };
+
+  // Repositories and what belongs to them.
+  'repository-unknown': { repository: string; registryId: string };
+  'repository-exists': { repository: string; registryId: string };
+  'repository-not-empty': { repository: string; registryId: string };
+  'repository-policy-unknown': { repository: string; registryId: string };
+  'registry-policy-unknown': { registryId: string };
+  'template-unknown': { prefix: string };
+  'template-exists': { prefix: string };
+  'too-many-resource-tags': { limit: number };
+  'limit-exceeded': { what: string; limit: number };
+
+  // Images: manifests and their tags.
+  'image-unknown': { repository: string; registryId: string; digest?: string; tag?: string };
+  'tag-digest-mismatch': { repository: string; registryId: string; digest: string; tag: string };
+  'image-exists': { repository: string; registryId: string; digest: string; tag?: string };
+  'tag-immutable': { repository: string; registryId: string; tag: string; digest: string; because: 'repository' | 'tag' };
+  'image-digest-mismatch': { repository: string; registryId: string; given: string; computed: string };
+  'children-unknown': { repository: string; registryId: string; digests: string[] };
+  'layers-unknown': { repository: string; registryId: string; digests: string[] };
+  'image-referenced': { repository: string; digest: string; parents: string[] };
+  'image-held': { repository: string; digest: string; holds: { kind: string; holder: string; since: number }[] };
+  'image-archived': { repository: string; digest: string };
+  'storage-class-unsupported': { reason: string };
+  'hold-unknown': { id: string };
+  'deleted-image-unknown': { repository: string; digest: string };
+
+  // Blobs and upload sessions.
+  'blob-unknown': { repository: string; registryId: string; digest: string };
+  'blob-inaccessible': { repository: string; registryId: string; digest: string };
+  'blob-referenced': { repository: string; digest: string };
+  'blob-corrupt': { digest: string };
+  'upload-unknown': { repository: string; registryId: string; uploadId: string };
+  'upload-busy': { uploadId: string };
+  'upload-range-invalid': {
+    repository: string;
+    registryId: string;
+    uploadId: string;
+    /** Bytes held so far; the next chunk must begin here. */
+    offset: number;
+  };
+  'upload-empty': { uploadId: string };
+  'upload-part-too-small': { uploadId: string; bytes: number; limit: number };
+  'upload-incomplete': { expected: number; received: number };
+  'blob-digest-mismatch': { given: string; computed: string };
+  'blob-too-large': { limit: number };
+  'range-not-satisfiable': { size: number };
+
+  // Who is asking.
+  'unauthenticated': { reason: string };
+  'token-expired': Record<never, never>;
+  'signature-invalid': { reason: string };
+  'key-unknown': Record<never, never>;
+  'access-denied': { principal: string; action: string; resource: string; explicit: boolean };
+  'region-unknown': { region: string; served: string[] };
+  'access-key-unknown': { accessKeyId: string };
+
+  // The rest of the world.
+  'operation-unknown': { operation: string };
+  'operation-unsupported': { operation: string; instead: string };
+  'throttled': { retryAfterSeconds: number };
+  'storage-full': Record<never, never>;
+  'storage-failed': { reason: string };
+}
+
+export type FaultKind = keyof FaultFacts;
+
+export class Fault<K extends FaultKind = FaultKind> extends Error {
+  readonly kind: K;
+  readonly facts: FaultFacts[K];
+
+  constructor(kind: K, facts: FaultFacts[K], options?: { cause?: unknown }) {
+    super(`${kind}: ${JSON.stringify(facts)}`, options);
+    this.name = 'Fault';
+    this.kind = kind;
+    this.facts = facts;
+  }
+}
+
+/** True when `error` is a fault, and of the kind asked for if one is. */
+export function isFault<K extends FaultKind = FaultKind>(error: unknown, kind?: K): error is Fault<K> {
+  return error instanceof Fault && (kind === undefined || error.kind === kind);
+}
+
+/** Turns a fault into what a wire says of it: one entry for every kind, so that a new kind does not compile until it is there. */
+export type FaultTable<Answer> = { [K in FaultKind]: (facts: FaultFacts[K]) => Answer };
+
+export function answerFault<Answer>(table: FaultTable<Answer>, fault: Fault): Answer {
+  const write = table[fault.kind] as (facts: FaultFacts[FaultKind]) => Answer;
+  return write(fault.facts);
+}
