@@ -65,11 +65,27 @@ export interface FaultFacts {
   // Who is asking.
   'unauthenticated': { reason: string };
   'token-expired': Record<never, never>;
+  /** The request carries a signature that cannot even be checked: a part is missing, malformed or given twice. */
+  'signature-incomplete': { reason: string };
+  /** A finished sentence, or `mismatch` when the signature is just not the one that this server computes. */
   'signature-invalid': { reason: string };
+  /** Signed too long ago or in the future; all in milliseconds, so that a client can correct its clock. */
+  'signature-skewed': { signedAt: number; now: number; window: number };
   'key-unknown': Record<never, never>;
-  'access-denied': { principal: string; action: string; resource: string; explicit: boolean };
+  'access-denied': {
+    principal: string;
+    action: string;
+    resource: string;
+    explicit: boolean;
+    /** Whose explicit deny it was: the caller's own policy or the resource's. */
+    deniedBy?: 'identity' | 'resource';
+  };
   'region-unknown': { region: string; served: string[] };
   'access-key-unknown': { accessKeyId: string };
+  /** A download link that is forged, expired, or for something else. */
+  'download-grant-invalid': { reason: string };
+  /** A policy document that is not one, or that asks for what is not enforced here; names the element. */
+  'policy-invalid': { reason: string };
 
   // The rest of the world.
   'operation-unknown': { operation: string };
