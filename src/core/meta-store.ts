@@ -1,0 +1,30 @@
+import type { Kysely, Transaction } from 'kysely';
+
+/**
+ * The metadata database, as a room sees it: queries through Kysely on the tables the room declares.
+ *
+ * Promises, held by every driver (`src/drivers/meta/meta-store.contract.ts`):
+ * - `read` never sees the inside of an unfinished transaction, and sees every transaction whose `transact` has resolved.
+ * - Transactions are serialisable. One whose work throws leaves nothing behind, and the error comes through.
+ * - When `transact` resolves, the transaction is durable: it survives a killed process and a lost power supply.
+ *
+ * Inside `work` there is nothing but queries: no file, no network, no other await. A driver may run `work` again
+ * (PostgreSQL, on a serialisation failure), so it keeps no state of its own.
+ */
+export interface MetaStore<Tables> {
+  readonly read: Kysely<Tables>;
+  transact<T>(work: (transaction: Transaction<Tables>) => Promise<T>): Promise<T>;
+}
+
+/** One step of the schema's history. Names sort in the order in which they run, and are never changed once released. */
+export interface Migration {
+  name: string;
+  up(database: Kysely<never>, dialect: MetaDialect): Promise<void>;
+}
+
+/** What differs between the dialects when a table is made. */
+export interface MetaDialect {
+  readonly name: 'sqlite' | 'postgres';
+  /** Column type for bytes: `blob` or `bytea`. */
+  readonly bytes: 'blob' | 'bytea';
+}
