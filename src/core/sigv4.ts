@@ -13,6 +13,8 @@ export type HeaderList = readonly (readonly [name: string, value: string])[];
 export const SIGV4_ALGORITHM = 'AWS4-HMAC-SHA256';
 const MAX_AUTHORIZATION = 8192;
 const MAX_SIGNED_HEADERS = 100;
+const NOT_A_BYTE = /[^\u0000-\u00ff]/;
+const ONE_CHARACTER_ONE_BYTE = 'text to sign must have one character for one byte';
 
 export interface RequestToSign {
   method: string;
@@ -208,7 +210,7 @@ function canonicalQuery(query: string): string {
 function escapeBytes(text: string): string {
   return text.replace(/[^A-Za-z0-9_.~-]/g, (char) => {
     const code = char.charCodeAt(0);
-    if (code > 0xff) throw new RangeError('text to sign must have one character for one byte');
+    if (code > 0xff) throw new RangeError(ONE_CHARACTER_ONE_BYTE);
     return `%${code.toString(16).toUpperCase().padStart(2, '0')}`;
   });
 }
@@ -217,11 +219,13 @@ function unescapeBytes(text: string): string {
   return text.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
+/** ASCII space only: to `trim`, the last byte of an `à` in UTF-8 is a space too. */
 function trimValue(value: string): string {
-  return value.replace(/[\t\n\v\f\r ]+/g, ' ').trim();
+  return value.replace(/[\t\n\v\f\r ]+/g, ' ').replace(/^ | $/g, '');
 }
 
 function latin1(text: string): Buffer {
+  if (NOT_A_BYTE.test(text)) throw new RangeError(ONE_CHARACTER_ONE_BYTE);
   return Buffer.from(text, 'latin1');
 }
 
