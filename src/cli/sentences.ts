@@ -9,6 +9,9 @@ const sentences: FaultTable<string> = {
   'repository-name-invalid': ({ text }) =>
     `"${text}" is not a repository name. A name has lower-case letters and digits, joined by ".", "_", "-" and "/".`,
   'reference-invalid': ({ text, reason }) => `"${text}" is not an image reference: ${reason}`,
+  'body-invalid': ({ reason }) => `The request's body cannot be read: ${reason}`,
+  'request-invalid': ({ reason }) => reason,
+  'resource-tag-invalid': ({ reason }) => `A resource tag is not valid: ${reason}`,
   'manifest-invalid': ({ reason }) => `The manifest is not valid: ${reason}`,
   'manifest-too-large': ({ bytes, limit }) => `The manifest has ${bytes} bytes; at most ${limit} are taken.`,
   'media-type-unsupported': ({ mediaType }) => `The media type "${mediaType}" is not supported.`,
@@ -32,8 +35,10 @@ const sentences: FaultTable<string> = {
   'tag-immutable': ({ repository, tag, digest, because }) =>
     `The tag "${tag}" in "${repository}" points to ${digest} and cannot be moved, because the ${because} is immutable. Push under another tag.`,
   'image-digest-mismatch': ({ given, computed }) => `The manifest was said to be ${given} but is ${computed}.`,
-  'children-unknown': ({ repository, digests }) => `The index names images that are not in "${repository}": ${some(digests)}. Push them first.`,
-  'layers-unknown': ({ repository, digests }) => `The manifest names blobs that are not in "${repository}": ${some(digests)}. Push them first.`,
+  'children-unknown': ({ repository, digests }) =>
+    `The index names images that are not in "${repository}": ${some(digests)}. Push them first.`,
+  'layers-unknown': ({ repository, digests }) =>
+    `The manifest names blobs that are not in "${repository}": ${some(digests)}. Push them first.`,
   'image-referenced': ({ repository, digest, parents }) =>
     `${digest} in "${repository}" is part of ${some(parents)} and cannot be deleted before that is.`,
   'image-held': ({ repository, digest, holds }) =>
@@ -46,11 +51,15 @@ const sentences: FaultTable<string> = {
 
   'blob-unknown': ({ repository, digest }) => `There is no blob ${digest} in "${repository}".`,
   'blob-inaccessible': ({ repository, digest }) => `The blob ${digest} in "${repository}" cannot be read now.`,
-  'blob-referenced': ({ repository, digest }) => `The blob ${digest} is part of an image in "${repository}" and cannot be deleted.`,
-  'blob-corrupt': ({ digest }) => `The stored bytes of ${digest} do not match it and are not served. Push the image again to replace them.`,
+  'blob-referenced': ({ repository, digest }) =>
+    `The blob ${digest} is part of an image in "${repository}" and cannot be deleted.`,
+  'blob-exists': ({ repository, digest }) => `The blob ${digest} is already in "${repository}".`,
+  'blob-corrupt': ({ digest }) =>
+    `The stored bytes of ${digest} do not match it and are not served. Push the image again to replace them.`,
   'upload-unknown': ({ uploadId }) => `There is no upload ${uploadId}. It has ended, or ran out of time. Start the push again.`,
   'upload-busy': ({ uploadId }) => `The upload ${uploadId} is being written by another request.`,
-  'upload-range-invalid': ({ uploadId, offset }) => `The upload ${uploadId} holds ${offset} bytes; the next chunk must begin there.`,
+  'upload-range-invalid': ({ uploadId, offset }) =>
+    `The upload ${uploadId} holds ${offset} bytes; the next chunk must begin there.`,
   'upload-empty': ({ uploadId }) => `The upload ${uploadId} has no bytes.`,
   'upload-part-too-small': ({ bytes, limit }) => `A part has ${bytes} bytes; every part but the last needs at least ${limit}.`,
   'upload-incomplete': ({ expected, received }) => `The upload ended after ${received} of ${expected} bytes.`,
@@ -61,14 +70,20 @@ const sentences: FaultTable<string> = {
   'unauthenticated': ({ reason }) => `The server does not know who is asking: ${reason}`,
   'token-expired': () => 'The token has expired. Log in again.',
   'signature-invalid': ({ reason }) => `The signature does not match: ${reason}`,
+  'signature-incomplete': ({ reason }) => `The request's signature cannot be checked: ${reason}`,
+  'signature-skewed': ({ signedAt, now, window }) =>
+    `The request was signed at ${new Date(signedAt).toISOString()} but the server's clock says ${new Date(now).toISOString()}; at most ${window / 60_000} minutes are allowed. Set the clock right.`,
   'key-unknown': () => 'The server does not know that access key. See: holdfast env',
   'access-denied': ({ principal, action, resource, explicit }) =>
     `${principal} may not ${action} on ${resource}${explicit ? ': a policy denies it' : ': no policy allows it'}.`,
   'region-unknown': ({ region, served }) => `The region "${region}" is not served here; served: ${some(served)}.`,
+  'download-grant-invalid': ({ reason }) => `The download link is not valid: ${reason}`,
+  'policy-invalid': ({ reason }) => `The policy is not valid: ${reason}`,
   'access-key-unknown': ({ accessKeyId }) => `There is no access key ${accessKeyId}. See: holdfast key list`,
 
   'operation-unknown': ({ operation }) => `There is no operation "${operation}".`,
   'operation-unsupported': ({ operation, instead }) => `${operation} is not supported. ${instead}`,
+  'request-too-large': ({ limit }) => `The request is longer than the ${limit} bytes that this operation takes.`,
   'throttled': ({ retryAfterSeconds }) => `Too many requests. Try again in ${retryAfterSeconds} s.`,
   'storage-full': () => 'The disk of the data folder is full. Free some room; nothing that was acknowledged is lost.',
   'storage-failed': ({ reason }) => `The storage failed: ${reason}`,

@@ -11,6 +11,11 @@ export interface FaultFacts {
   'tag-name-invalid': { text: string };
   'repository-name-invalid': { text: string };
   'reference-invalid': { text: string; reason: string };
+  /** A request body that is not what its protocol says: not JSON, or a member of another type. */
+  'body-invalid': { reason: string };
+  /** Members that are fine each by itself and not together, or not here. A finished sentence. */
+  'request-invalid': { reason: string };
+  'resource-tag-invalid': { reason: string };
   'manifest-invalid': { reason: string };
   'manifest-too-large': { bytes: number; limit: number };
   'media-type-unsupported': { mediaType: string };
@@ -45,6 +50,8 @@ export interface FaultFacts {
   'blob-unknown': { repository: string; registryId: string; digest: string };
   'blob-inaccessible': { repository: string; registryId: string; digest: string };
   'blob-referenced': { repository: string; digest: string };
+  /** Only the ECR API tells a finished upload apart whose blob was there before; it counts as done. */
+  'blob-exists': { repository: string; registryId: string; digest: string };
   'blob-corrupt': { digest: string };
   'upload-unknown': { repository: string; registryId: string; uploadId: string };
   'upload-busy': { uploadId: string };
@@ -90,6 +97,8 @@ export interface FaultFacts {
   // The rest of the world.
   'operation-unknown': { operation: string };
   'operation-unsupported': { operation: string; instead: string };
+  /** A request body longer than the operation may need, in bytes. */
+  'request-too-large': { limit: number };
   'throttled': { retryAfterSeconds: number };
   'storage-full': Record<never, never>;
   'storage-failed': { reason: string };
