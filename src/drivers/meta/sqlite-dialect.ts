@@ -1,0 +1,202 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import {
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type DialectAdapter,
+  type Driver,
+  type QueryResult,
+} from 'kysely';
+import { Fault } from '../../core/fault.ts';
+
+/** Statements kept compiled for each connection; the oldest goes first. */
+const STATEMENTS = 500;
+
+/** The low byte of SQLite's result codes (sqlite.org/rescode.html). */
+const IO_ERROR = 10;
+const CORRUPT = 11;
+const FULL = 13;
+const NOT_A_DATABASE = 26;
+
+interface Prepared {
+  statement: StatementSync;
+  givesRows: boolean;
+}
+
+/**
+ * One SQLite connection for Kysely: synchronous below, so a query costs no more than its promise.
+ *
+ * `writer`: transactions, one after the other; everybody waits for the connection in a queue.
+ * `reader`: single statements, never a transaction. Each sees all that is committed when it starts, because none is left
+ * open when it ends: an unfinished statement would keep every later one on its own old snapshot.
+ */
+export function createSqliteDialect(database: DatabaseSync, role: 'writer' | 'reader'): Dialect {
+  const connection = role === 'writer' ? createWriter(database) : createReader(database);
+  return {
+    createAdapter: () => adapter,
+    createDriver: () => createDriver(database, connection, role),
+    createIntrospector: (kysely) => new SqliteIntrospector(kysely),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  };
+}
+
+/** Unlike Kysely's own for SQLite, it adds no second lock around a connection. */
+const adapter: DialectAdapter = {
+  supportsReturning: true,
+  supportsTransactionalDdl: true,
+  supportsMultipleConnections: true,
+  async acquireMigrationLock() {},
+  async releaseMigrationLock() {},
+};
+
+interface SqliteConnection extends DatabaseConnection {
+  begin(): void;
+  commit(): void;
+  rollback(): void;
+}
+
+function createDriver(database: DatabaseSync, connection: SqliteConnection, role: 'writer' | 'reader'): Driver {
+  const queue = createQueue();
+  const isWriter = role === 'writer';
+  return {
+    async init() {},
+    async acquireConnection() {
+      if (isWriter) await queue.enter();
+      return connection;
+    },
+    async releaseConnection() {
+      if (isWriter) queue.leave();
+    },
+    async beginTransaction() {
+      connection.begin();
+    },
+    async commitTransaction() {
+      connection.commit();
+    },
+    async rollbackTransaction() {
+      connection.rollback();
+    },
+    async destroy() {
+      if (database.isOpen) database.close();
+    },
+  };
+}
+
+function createReader(database: DatabaseSync): SqliteConnection {
+  const prepare = createStatementCache(database);
+  const refuse = (): never => {
+    throw new Error('a transaction on the reading side: use transact()');
+  };
+  return {
+    executeQuery: async <Row>(query: CompiledQuery) => run<Row>(prepare(query.sql), query),
+    streamQuery: () => {
+      throw new Error('a stream would keep all other readers on its own old snapshot: read in pages');
+    },
+    begin: refuse,
+    commit: refuse,
+    rollback: refuse,
+  };
+}
+
+function createWriter(database: DatabaseSync): SqliteConnection {
+  const prepare = createStatementCache(database);
+  // After a failed write to disk nobody can tell what is there; the operating system may have dropped the data.
+  let failure: string | undefined;
+  const check = (): void => {
+    if (failure !== undefined) throw new Fault('storage-failed', { reason: failure });
+    // Some errors make SQLite roll back on its own; what follows would then be committed statement by statement.
+    if (!database.isTransaction) throw new Error('the transaction has ended already');
+  };
+  const guarded = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      const code = resultCode(error);
+      if (code === FULL) throw new Fault('storage-full', {}, { cause: error });
+      if (code === IO_ERROR || code === CORRUPT || code === NOT_A_DATABASE) {
+        failure = `the metadata database: ${(error as Error).message}`;
+        throw new Fault('storage-failed', { reason: failure }, { cause: error });
+      }
+      throw error;
+    }
+  };
+  return {
+    executeQuery: async <Row>(query: CompiledQuery) => {
+      check();
+      return guarded(() => run<Row>(prepare(query.sql), query));
+    },
+    streamQuery: () => {
+      throw new Error('no streams inside a transaction: read in pages');
+    },
+    begin() {
+      if (failure !== undefined) throw new Fault('storage-failed', { reason: failure });
+      guarded(() => prepare('begin immediate').statement.run());
+    },
+    commit() {
+      check();
+      guarded(() => prepare('commit').statement.run());
+    },
+    rollback() {
+      if (database.isTransaction) prepare('rollback').statement.run();
+    },
+  };
+}
+
+function run<Row>(prepared: Prepared, query: CompiledQuery): QueryResult<Row> {
+  const parameters = query.parameters as SQLInputValue[];
+  if (prepared.givesRows) return { rows: prepared.statement.all(...parameters) as Row[] };
+  const { changes, lastInsertRowid } = prepared.statement.run(...parameters);
+  return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
+}
+
+function createStatementCache(database: DatabaseSync): (sql: string) => Prepared {
+  const cache = new Map<string, Prepared>();
+  return (sql) => {
+    const known = cache.get(sql);
+    if (known !== undefined) return known;
+    const statement = database.prepare(sql);
+    const prepared = { statement, givesRows: statement.columns().length > 0 };
+    if (cache.size >= STATEMENTS) {
+      const oldest = cache.keys().next();
+      if (!oldest.done) cache.delete(oldest.value);
+    }
+    cache.set(sql, prepared);
+    return prepared;
+  };
+}
+
+function resultCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined;
+  return error.errcode & 0xff;
+}
+
+/** First come, first served. */
+function createQueue(): { enter(): Promise<void>; leave(): void } {
+  const waiting: (() => void)[] = [];
+  let head = 0;
+  let taken = false;
+  return {
+    enter() {
+      if (!taken) {
+        taken = true;
+        return Promise.resolve();
+      }
+      return new Promise((resolve) => waiting.push(resolve));
+    },
+    leave() {
+      const next = waiting[head];
+      if (next === undefined) {
+        taken = false;
+        return;
+      }
+      head += 1;
+      if (head > 1000 && head * 2 > waiting.length) {
+        waiting.splice(0, head);
+        head = 0;
+      }
+      next();
+    },
+  };
+}

@@ -1,0 +1,96 @@
+import { chmodSync, closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { Kysely } from 'kysely';
+import type { MetaStore, Migration } from '../../core/meta-store.ts';
+import { migrate } from './migrate.ts';
+import { createSqliteDialect } from './sqlite-dialect.ts';
+
+/** Older ones can lose pages when a write meets a checkpoint (sqlite.org/wal.html, "The WAL-Reset Bug"). */
+const OLDEST_SQLITE = [3, 51, 3];
+const BUSY_TIMEOUT_MS = 10_000;
+const CACHE_KIB = 32 * 1024;
+const MAPPED_BYTES = 256 * 1024 * 1024;
+const LOG_BYTES = 64 * 1024 * 1024;
+
+export interface SqliteMetaOptions {
+  /** The database file; made when it is not there, readable by its owner only. */
+  path: string;
+  migrations: Migration[];
+  /** Milliseconds since the epoch; written beside each migration. */
+  now: () => number;
+}
+
+/**
+ * The metadata database in one file: a connection that writes, one transaction after the other, and one that reads beside
+ * it (write-ahead log). A commit is flushed to disk before it is acknowledged.
+ *
+ * Raises an Error that says what to do when SQLite is too old, or the database is from a newer release.
+ */
+export async function openSqliteMeta<Tables>(options: SqliteMetaOptions): Promise<MetaStore<Tables> & { close(): Promise<void> }> {
+  refuseOldSqlite();
+  prepareFile(options.path);
+  const writing = new DatabaseSync(options.path, { timeout: BUSY_TIMEOUT_MS, enableDoubleQuotedStringLiterals: false });
+  let reading: DatabaseSync | undefined;
+  try {
+    writing.exec(`
+      pragma journal_mode = wal;
+      pragma synchronous = full;
+      pragma foreign_keys = on;
+      pragma trusted_schema = off;
+      pragma cache_size = -${CACHE_KIB};
+      pragma temp_store = memory;
+      pragma wal_autocheckpoint = 1000;
+      pragma journal_size_limit = ${LOG_BYTES};
+    `);
+    const writer = new Kysely<Tables>({ dialect: createSqliteDialect(writing, 'writer') });
+    await migrate(writer, options.migrations, { name: 'sqlite', bytes: 'blob' }, options.now);
+    syncFolder(options.path);
+    reading = new DatabaseSync(options.path, { readOnly: true, timeout: BUSY_TIMEOUT_MS, enableDoubleQuotedStringLiterals: false });
+    reading.exec(`
+      pragma trusted_schema = off;
+      pragma cache_size = -${CACHE_KIB};
+      pragma mmap_size = ${MAPPED_BYTES};
+      pragma temp_store = memory;
+    `);
+    const reader = new Kysely<Tables>({ dialect: createSqliteDialect(reading, 'reader') });
+    return {
+      read: reader,
+      transact: (work) => writer.transaction().execute(work),
+      async close() {
+        await reader.destroy();
+        await writer.destroy();
+        if (reading?.isOpen) reading.close();
+        if (writing.isOpen) writing.close();
+      },
+    };
+  } catch (error) {
+    if (reading?.isOpen) reading.close();
+    writing.close();
+    throw error;
+  }
+}
+
+function refuseOldSqlite(): void {
+  const version = process.versions.sqlite ?? '0';
+  const parts = version.split('.').map(Number);
+  const difference = OLDEST_SQLITE.map((least, index) => (parts[index] ?? 0) - least).find((step) => step !== 0) ?? 0;
+  if (difference < 0) {
+    throw new Error(`SQLite ${version} can lose data: version ${OLDEST_SQLITE.join('.')} or newer is needed. Use a newer release of Node 24.`);
+  }
+}
+
+/** SQLite gives its log the mode of the database file, so this is the only place that sets one. */
+function prepareFile(path: string): void {
+  if (existsSync(path)) chmodSync(path, 0o600);
+  else closeSync(openSync(path, 'wx', 0o600));
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(dirname(path), 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
