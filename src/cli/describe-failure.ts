@@ -20,7 +20,10 @@ export function describeFailure(error: unknown): FailureDescription {
   if (isFault(error)) return { kind: error.kind, message: faultSentence(error), facts: error.facts };
   const system = systemFailure(error);
   if (system !== undefined) return system;
-  return { kind: 'bug', message: `Something that should not happen did: ${error instanceof Error ? error.message : String(error)}` };
+  return {
+    kind: 'bug',
+    message: `Something that should not happen did: ${error instanceof Error ? error.message : String(error)}`,
+  };
 }
 
 const systemSentences: Record<string, string> = {

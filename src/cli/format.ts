@@ -13,7 +13,12 @@ export function formatBytes(bytes: number): string {
 /** A length of time for people, in its two largest units: `850 ms`, `12 s`, `3 min 5 s`, `2 d 4 h`. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
-  const units: [string, number][] = [['d', 86_400], ['h', 3600], ['min', 60], ['s', 1]];
+  const units: [string, number][] = [
+    ['d', 86_400],
+    ['h', 3600],
+    ['min', 60],
+    ['s', 1],
+  ];
   let rest = Math.round(milliseconds / 1000);
   const parts: string[] = [];
   for (const [name, seconds] of units) {

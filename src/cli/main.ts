@@ -76,7 +76,10 @@ function showHelp(context: CommandContext, commands: Command[], words: string[])
 }
 
 function unknownCommand(context: CommandContext, commands: Command[], prefix: string, word: string): number {
-  const near = suggest(word, commands.map(({ name }) => name)).map((name) => `holdfast ${prefix}${name}`);
+  const near = suggest(
+    word,
+    commands.map(({ name }) => name),
+  ).map((name) => `holdfast ${prefix}${name}`);
   const advice = near.length > 0 ? `Did you mean: ${near.join(', or ')}` : `See: holdfast help ${prefix}`.trimEnd();
   writeLine(context.stderr, `holdfast: there is no command "${prefix}${printable(word.slice(0, 60))}". ${advice}`);
   return 2;

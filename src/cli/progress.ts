@@ -23,7 +23,10 @@ const redrawEvery = 100;
 const lineEvery = 5000;
 
 /** A bar that redraws itself on a terminal; elsewhere a plain line every five seconds and one at the end. Goes to stderr. */
-export function createProgress(stream: NodeJS.WritableStream & { isTTY?: boolean; columns?: number }, settings: ProgressSettings): Progress {
+export function createProgress(
+  stream: NodeJS.WritableStream & { isTTY?: boolean; columns?: number },
+  settings: ProgressSettings,
+): Progress {
   const { now, total, unit = 'items' } = settings;
   const started = now();
   const terminal = stream.isTTY === true;
@@ -46,7 +49,11 @@ export function createProgress(stream: NodeJS.WritableStream & { isTTY?: boolean
       return;
     }
     const width = stream.columns !== undefined && stream.columns > 0 ? stream.columns : 80;
-    stream.write(`\r\x1b[K${[...bar(label, state(), total === undefined ? undefined : done / (total || 1), width)].slice(0, width - 1).join('')}`);
+    stream.write(
+      `\r\x1b[K${Array.from(bar(label, state(), total === undefined ? undefined : done / (total || 1), width))
+        .slice(0, width - 1)
+        .join('')}`,
+    );
   };
 
   return {

@@ -4,7 +4,15 @@ import { formatTable } from './table.ts';
 
 test('columns are as wide as their widest text', () => {
   assert.equal(
-    formatTable(['NAME', { header: 'SIZE', align: 'right' }], [['app', 5], ['database', 1200], ['gone', undefined]], 80),
+    formatTable(
+      ['NAME', { header: 'SIZE', align: 'right' }],
+      [
+        ['app', 5],
+        ['database', 1200],
+        ['gone', undefined],
+      ],
+      80,
+    ),
     'NAME      SIZE\napp          5\ndatabase  1200\ngone         -\n',
   );
 });
@@ -12,7 +20,7 @@ test('columns are as wide as their widest text', () => {
 test('a table fits the width, and the widest column loses first', () => {
   const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
   const text = formatTable(['TAG', { header: 'DIGEST', cut: 'middle' }, 'WHO'], [['latest', digest, 'x'.repeat(50)]], 60);
-  for (const line of text.trimEnd().split('\n')) assert.ok([...line].length <= 60, line);
+  for (const line of text.trimEnd().split('\n')) assert.ok(Array.from(line).length <= 60, line);
   assert.match(text, /latest {2}sha256:\S+…\S+ef {2}x+…/);
 });
 

@@ -17,7 +17,11 @@ export function formatTable(columns: (Column | string)[], rows: (string | number
   const shape = columns.map((column): Column => (typeof column === 'string' ? { header: column } : column));
   const cells = rows.map((row) => shape.map((_, index) => printable(String(row[index] ?? '-'))));
   const lines = [shape.map(({ header }) => header), ...cells];
-  const widths = fit(shape, shape.map((_, index) => Math.max(...lines.map((line) => length(line[index] ?? '')))), width);
+  const widths = fit(
+    shape,
+    shape.map((_, index) => Math.max(...lines.map((line) => length(line[index] ?? '')))),
+    width,
+  );
   return lines
     .map((line) => {
       const texts = line.map((text, index) => pad(cut(text, widths[index] ?? 0, shape[index]), widths[index] ?? 0, shape[index]));
@@ -49,7 +53,7 @@ function fit(columns: Column[], natural: number[], width: number): number[] {
 }
 
 function cut(text: string, width: number, column: Column | undefined): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   if (characters.length <= width || column?.cut === 'never') return text;
   if (column?.cut === 'middle') {
     const tail = Math.floor((width - 1) / 2);
@@ -65,5 +69,5 @@ function pad(text: string, width: number, column: Column | undefined): string {
 
 /** In characters, not in UTF-16 units. */
 function length(text: string): number {
-  return [...text].length;
+  return Array.from(text).length;
 }

@@ -1,0 +1,99 @@
+/**
+ * Who may import whom. The linter's fences (oxlint.config.ts) are made from this table, and a test holds the table in
+ * docs/ARCHITECTURE.md against it. Type-only imports count. Test files may import anything.
+ */
+export interface Room {
+  /** Below src/. */
+  folder: string;
+  /** What it owns, in a few words. */
+  owns: string;
+  /** Rooms that it may import, beside itself. */
+  imports: string[];
+  /** Rooms of whose ports.ts it may import types: the sockets that it plugs into. */
+  portsOf?: string[];
+  /** npm packages that it may import. */
+  packages?: string[];
+  /**
+   * `none`: data in, data out; no file, no socket, no process. `network`: it speaks, but keeps nothing. `all`: it touches
+   * the machine. A room gets the rest of its world as an argument.
+   */
+  world: 'none' | 'network' | 'all';
+}
+
+const deciding = ['registry', 'access', 'pinner'];
+
+export const rooms: Room[] = [
+  { folder: 'core', owns: 'words of the field', imports: [], packages: ['kysely'], world: 'none' },
+
+  {
+    folder: 'registry',
+    owns: 'repositories, images, blobs, holds, collection',
+    imports: ['core'],
+    packages: ['kysely'],
+    world: 'none',
+  },
+  { folder: 'access', owns: 'keys, tokens, policies', imports: ['core'], packages: ['kysely'], world: 'none' },
+  { folder: 'client', owns: 'talking to any other registry', imports: ['core'], world: 'all' },
+
+  {
+    folder: 'orchestrator',
+    owns: 'services, deployments, tasks',
+    imports: ['core', 'registry', 'client'],
+    packages: ['kysely', '@aws-sdk/client-ecs'],
+    world: 'none',
+  },
+  { folder: 'pinner', owns: 'references in files', imports: ['core', 'client'], world: 'none' },
+
+  { folder: 'wire/http', owns: 'the HTTP server that the wires share', imports: ['core'], world: 'network' },
+  { folder: 'wire/aws', owns: 'JSON 1.1 and signatures', imports: ['core', 'access', 'wire/http'], world: 'network' },
+  { folder: 'wire/oci', owns: 'the distribution API', imports: ['core', ...deciding, 'wire/http'], world: 'network' },
+  {
+    folder: 'wire/ecr',
+    owns: "ECR's API",
+    imports: ['core', ...deciding, 'wire/http', 'wire/aws'],
+    packages: ['@aws-sdk/client-ecr'],
+    world: 'network',
+  },
+  {
+    folder: 'wire/holdfast',
+    owns: "Holdfast's own JSON API",
+    imports: ['core', ...deciding, 'wire/http', 'wire/aws'],
+    world: 'network',
+  },
+
+  { folder: 'cli', owns: 'arguments, output, exit codes', imports: ['core', 'client', 'pinner'], world: 'all' },
+
+  { folder: 'drivers/system', owns: 'clock, identifiers', imports: ['core'], world: 'all' },
+  { folder: 'drivers/blobs', owns: 'blob bytes', imports: ['core'], portsOf: ['registry'], world: 'all' },
+  {
+    folder: 'drivers/meta',
+    owns: 'the metadata database',
+    imports: ['core'],
+    portsOf: ['registry', 'access'],
+    packages: ['kysely', 'pg'],
+    world: 'all',
+  },
+];
+
+/** The files that know every room and every driver, and that alone read the clock, the environment and the process. */
+export const frontDoor = ['main.ts', 'serve.ts', 'config.ts'];
+
+/** The only room, beside the front door, that reads the machine's clock and makes random numbers. */
+export const clockRoom = 'drivers/system';
+
+/** How many folders deep a file may lie below its room. */
+export const deepest = 3;
+
+/** The room of a path below src/, or undefined: the front door, or a file that is in no room. */
+export function roomOf(path: string): Room | undefined {
+  return rooms.find(({ folder }) => path.startsWith(`${folder}/`));
+}
+
+/** May the file `from` import the file `to`? Both are paths below src/; the types of a port count as `types`. */
+export function mayImport(from: string, to: string): 'yes' | 'types' | 'no' {
+  if (frontDoor.includes(from)) return 'yes';
+  const [source, target] = [roomOf(from), roomOf(to)];
+  if (source === undefined || target === undefined) return 'no';
+  if (source === target || source.imports.includes(target.folder)) return 'yes';
+  return source.portsOf?.includes(target.folder) === true && to === `${target.folder}/ports.ts` ? 'types' : 'no';
+}

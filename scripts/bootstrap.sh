@@ -1,0 +1,34 @@
+#!/bin/sh
+# Makes a fresh clone ready, with only Node and npm there: the npm packages (Node 24 is one of them), then the system
+# packages that setup.sh knows. Silent and instant when nothing is missing. What npm scripts call before they run.
+#   bootstrap.sh [runtime|test]
+set -eu
+cd "$(dirname "$0")/.."
+
+# The lock file that node_modules was made from, as a copy: times say nothing after a clone or a pull.
+stamp=node_modules/.holdfast-lock
+
+has_node() {
+  node_modules/.bin/node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 24 ? 0 : 1)' 2>/dev/null
+}
+
+fail() {
+  printf '%s\n' "$@" >&2
+  exit 1
+}
+
+if ! cmp -s package-lock.json "$stamp" || ! has_node; then
+  echo 'Installing the npm packages that package-lock.json names, Node 24 among them ...' >&2
+  # npm is an older Node's: its complaint that Holdfast wants a newer one is what this installs.
+  if [ -d node_modules ]; then
+    npm install --no-save --loglevel=error --no-audit --no-fund >&2 || fail 'npm install failed: see above.'
+  else
+    npm ci --loglevel=error --no-audit --no-fund >&2 || fail 'npm ci failed: see above.'
+  fi
+  has_node || npm rebuild node --loglevel=error >&2 || true
+  has_node || fail 'The npm package "node" did not bring its Node 24: npm may be told not to run install steps.' \
+    'Allow them (npm config delete ignore-scripts), or install Node 24 and run bin/holdfast with it.'
+  cp package-lock.json "$stamp"
+fi
+
+exec sh scripts/setup.sh "${1:-runtime}"
