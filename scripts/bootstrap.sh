@@ -19,12 +19,9 @@ fail() {
 
 if ! cmp -s package-lock.json "$stamp" || ! has_node; then
   echo 'Installing the npm packages that package-lock.json names, Node 24 among them ...' >&2
-  # npm is an older Node's: its complaint that Holdfast wants a newer one is what this installs.
-  if [ -d node_modules ]; then
-    npm install --no-save --loglevel=error --no-audit --no-fund >&2 || fail 'npm install failed: see above.'
-  else
-    npm ci --loglevel=error --no-audit --no-fund >&2 || fail 'npm ci failed: see above.'
-  fi
+  # `npm install`, as `npm ci` refuses a lock file that was made where the registry had no packages for other systems.
+  # Quiet, as an older Node's npm complains that Holdfast wants a newer one: that is what this installs.
+  npm install --no-save --loglevel=error --no-audit --no-fund --no-update-notifier >&2 || fail 'npm install failed: see above.'
   has_node || npm rebuild node --loglevel=error >&2 || true
   has_node || fail 'The npm package "node" did not bring its Node 24: npm may be told not to run install steps.' \
     'Allow them (npm config delete ignore-scripts), or install Node 24 and run bin/holdfast with it.'
