@@ -76,6 +76,7 @@ const sentences: FaultTable<string> = {
   'key-unknown': () => 'The server does not know that access key. See: holdfast env',
   'access-denied': ({ principal, action, resource, explicit }) =>
     `${principal} may not ${action} on ${resource}${explicit ? ': a policy denies it' : ': no policy allows it'}.`,
+  'account-unknown': ({ account, served }) => `The account "${account}" has no registry here; served: ${some(served)}.`,
   'region-unknown': ({ region, served }) => `The region "${region}" is not served here; served: ${some(served)}.`,
   'download-grant-invalid': ({ reason }) => `The download link is not valid: ${reason}`,
   'policy-invalid': ({ reason }) => `The policy is not valid: ${reason}`,

@@ -87,6 +87,7 @@ export interface FaultFacts {
     /** Whose explicit deny it was: the caller's own policy or the resource's. */
     deniedBy?: 'identity' | 'resource';
   };
+  'account-unknown': { account: string; served: string[] };
   'region-unknown': { region: string; served: string[] };
   'access-key-unknown': { accessKeyId: string };
   /** A download link that is forged, expired, or for something else. */

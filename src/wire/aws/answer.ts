@@ -22,6 +22,7 @@ type CommonKind =
   | 'signature-skewed'
   | 'key-unknown'
   | 'access-key-unknown'
+  | 'account-unknown'
   | 'region-unknown'
   | 'access-denied'
   | 'body-invalid'
@@ -45,6 +46,7 @@ export const commonFaults: Pick<FaultTable<AwsError>, CommonKind> = {
   },
   'key-unknown': () => clientError('UnrecognizedClientException', 'The security token included in the request is invalid.'),
   'access-key-unknown': () => clientError('UnrecognizedClientException', 'The security token included in the request is invalid.'),
+  'account-unknown': ({ account, served }) => clientError('InvalidParameterException', `There is no registry with the id '${account}' here; there is: ${served.join(', ')}.`),
   'region-unknown': ({ region, served }) =>
     clientError('InvalidSignatureException', `Credential should be scoped to a valid region. '${region}' is not one that this server has; it has: ${served.join(', ')}.`),
   'access-denied': (facts) => clientError('AccessDeniedException', accessDeniedMessage(facts)),
