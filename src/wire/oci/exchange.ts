@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Fault } from '../../core/fault.ts';
-import type { Caller, Place } from '../../core/place.ts';
+import { repositoryArn, type Caller, type Place } from '../../core/place.ts';
 import type { RepositoryName } from '../../core/repository-name.ts';
 import type { Principal } from '../../access/principal.ts';
 import type { Registry, Repository } from '../../registry/registry.ts';
 import type { RequestContext } from '../http/context.ts';
 import type { BlobSender } from './send-blob.ts';
-import type { OciAccess } from './ports.ts';
+import type { OciAccess, Resource } from './ports.ts';
 
 /** What every operation of this wire works with. */
 export interface OciDeps {
@@ -39,11 +39,20 @@ export function callerOf({ place, principal }: Exchange): Caller {
 }
 
 /** Raises `access-denied`, and `unauthenticated` for a stranger where `resource` is no public repository to be read. */
-export function authorize(exchange: Exchange, action: string, resource: Parameters<OciAccess['authorize']>[2]): void | Promise<void> {
+export function authorize(exchange: Exchange, action: string, resource: Resource): void {
   const { principal, deps } = exchange;
-  if (principal !== undefined) return deps.access.authorize(principal, action, resource);
-  const isPublic = 'publicPull' in resource && resource.publicPull;
-  if (!isPublic || !PUBLIC_ACTIONS.has(action)) throw new Fault('unauthenticated', { reason: 'log in first' });
+  if (principal === undefined) {
+    const isPublic = 'publicPull' in resource && resource.publicPull;
+    if (!isPublic || !PUBLIC_ACTIONS.has(action)) throw new Fault('unauthenticated', { reason: 'log in first' });
+    return;
+  }
+  const policyText = 'policyText' in resource ? resource.policyText : undefined;
+  deps.access.authorize({
+    principal,
+    action,
+    resourceArn: resource.name === '*' ? '*' : repositoryArn(resource, resource.name),
+    ...(policyText === undefined ? {} : { resourcePolicies: [deps.access.readResourcePolicy(policyText)] }),
+  });
 }
 
 const PUBLIC_ACTIONS: ReadonlySet<string> = new Set(['ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer', 'ecr:BatchCheckLayerAvailability', 'ecr:ListImages']);
@@ -55,7 +64,7 @@ const PUBLIC_ACTIONS: ReadonlySet<string> = new Set(['ecr:BatchGetImage', 'ecr:G
 export async function openRepository(exchange: Exchange, name: RepositoryName, action: string): Promise<Repository> {
   const { place, deps } = exchange;
   const repository = await deps.registry.repositories.find(place, name);
-  await authorize(exchange, action, repository ?? { ...place, name });
+  authorize(exchange, action, repository ?? { ...place, name });
   if (repository === undefined) throw new Fault('repository-unknown', { repository: name, registryId: place.account });
   return repository;
 }
@@ -64,7 +73,7 @@ export async function openRepository(exchange: Exchange, name: RepositoryName, a
 export async function openRepositoryForPush(exchange: Exchange, name: RepositoryName, action: string): Promise<Repository> {
   const { place, deps } = exchange;
   const found = await deps.registry.repositories.find(place, name);
-  await authorize(exchange, action, found ?? { ...place, name });
+  authorize(exchange, action, found ?? { ...place, name });
   if (found !== undefined) return found;
   return deps.registry.repositories.getForPush(callerOf(exchange), name, () => authorize(exchange, 'ecr:CreateRepository', { ...place, name }));
 }

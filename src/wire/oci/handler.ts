@@ -48,7 +48,7 @@ export function createOciWire(options: OciWireOptions): { oci: HttpHandler; down
 
   const download: HttpHandler = async (request, response) => {
     const { path } = splitTarget(request.url ?? '/');
-    const grant = await access.verifyDownload(path.slice(path.lastIndexOf('/') + 1), request.method ?? '');
+    const grant = await access.downloads.verify(path.slice(path.lastIndexOf('/') + 1), request.method ?? '');
     const repository = await registry.repositories.get(grant, grant.repository);
     await deps.blobs.send(request, response, await registry.layers.open(repository, grant.digest));
   };

