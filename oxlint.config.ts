@@ -166,6 +166,7 @@ export default defineConfig({
         'src/**/*.test.ts',
         'src/**/*.contract.ts',
         'src/**/testing.ts',
+        'src/**/test-*.ts',
         'test/**/*.ts',
         'bench/**/*.ts',
         'scripts/**/*.ts',
