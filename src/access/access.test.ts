@@ -20,7 +20,12 @@ async function refused<K extends FaultKind>(work: Promise<unknown> | (() => unkn
 }
 
 function signed(key: { accessKeyId: string; secretAccessKey: string }, now = START): SignedRequest {
-  const request = { method: 'POST', target: '/', headers: [['Host', 'localhost:4600']] as [string, string][], body: Buffer.from('{}') };
+  const request = {
+    method: 'POST',
+    target: '/',
+    headers: [['Host', 'localhost:4600']] as [string, string][],
+    body: Buffer.from('{}'),
+  };
   return { ...request, headers: signRequest({ ...request, now, region: 'us-east-1', service: 'ecr', ...key }) };
 }
 
@@ -44,7 +49,8 @@ test('a user is named after the key when nobody names it', async (t) => {
 
 test('names and allowances that are not any are refused', async (t) => {
   const { access } = await openAccess(t);
-  for (const userName of ['', 'a b', 'a/b', 'a:b', 'x'.repeat(65)]) await refused(access.keys.create({ allow: ['full'], userName }), 'parameter-invalid');
+  for (const userName of ['', 'a b', 'a/b', 'a:b', 'x'.repeat(65)])
+    await refused(access.keys.create({ allow: ['full'], userName }), 'parameter-invalid');
   await refused(access.keys.create({ allow: ['everything'] }), 'parameter-invalid');
   assert.deepEqual(await access.keys.list({ limit: 10 }), { items: [] });
 });
@@ -66,7 +72,10 @@ test('keys are listed oldest first, in pages, without their secrets', async (t) 
     next = page.next;
   } while (next !== undefined);
   const order = [...made].sort((a, b) => a.createdAt - b.createdAt || (a.accessKeyId < b.accessKeyId ? -1 : 1));
-  assert.deepEqual(seen, order.map((key) => key.accessKeyId));
+  assert.deepEqual(
+    seen,
+    order.map((key) => key.accessKeyId),
+  );
   await refused(access.keys.list({ limit: 2, next: 'x' }), 'parameter-invalid');
 });
 
@@ -136,7 +145,10 @@ test('when a key was last used is kept, without a write for each request', async
 
 test('a token: user AWS, twelve hours, no colon, safe in a shell and a URL', async (t) => {
   const { access, another, clock } = await openAccess(t);
-  const { principal } = await access.authenticateSignature(signed(await access.keys.create({ allow: ['full'], userName: 'ci' })), ECR);
+  const { principal } = await access.authenticateSignature(
+    signed(await access.keys.create({ allow: ['full'], userName: 'ci' })),
+    ECR,
+  );
   clock.advance(1);
   const token = await access.issueToken(principal);
   assert.match(token.password, /^[A-Za-z0-9][A-Za-z0-9_-]+$/);
@@ -163,8 +175,18 @@ test('a token with any bit changed, any byte more or less, or another spelling i
     await refused(access.verifyToken(changed.toString('base64url')), 'unauthenticated');
   }
   for (const other of [
-    '', 'x', password.slice(1), password.slice(0, -1), `${password}A`, `${password}=`, ` ${password}`, `${password}\n`, password.replace(/^./, '-'),
-    bytes.subarray(0, 32).toString('base64url'), bytes.subarray(-32).toString('base64url'), 'A'.repeat(5000),
+    '',
+    'x',
+    password.slice(1),
+    password.slice(0, -1),
+    `${password}A`,
+    `${password}=`,
+    ` ${password}`,
+    `${password}\n`,
+    password.replace(/^./, '-'),
+    bytes.subarray(0, 32).toString('base64url'),
+    bytes.subarray(-32).toString('base64url'),
+    'A'.repeat(5000),
   ]) {
     await refused(access.verifyToken(other), 'unauthenticated');
   }
@@ -175,8 +197,15 @@ test('there is no algorithm to choose: JSON web tokens of every kind are not tok
   const key = await access.keys.create({ allow: ['full'] });
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = part({ sub: key.accessKeyId, aud: 'ecr', exp: 99_999_999_999 });
-  for (const header of [{ alg: 'none' }, { alg: 'HS256' }, { alg: 'RS256', jwk: {} }, { alg: 'HS256', kid: '../../dev/null' }, { alg: 'RS256', x5u: 'http://evil' }]) {
-    for (const signature of ['', 'AA', 'A'.repeat(43)]) await refused(access.verifyToken(`${part(header)}.${claims}.${signature}`), 'unauthenticated');
+  for (const header of [
+    { alg: 'none' },
+    { alg: 'HS256' },
+    { alg: 'RS256', jwk: {} },
+    { alg: 'HS256', kid: '../../dev/null' },
+    { alg: 'RS256', x5u: 'http://evil' },
+  ]) {
+    for (const signature of ['', 'AA', 'A'.repeat(43)])
+      await refused(access.verifyToken(`${part(header)}.${claims}.${signature}`), 'unauthenticated');
   }
 });
 
@@ -187,7 +216,13 @@ test('what is sealed for one purpose opens nothing else, nor on another database
   const { password } = await access.issueToken(principal);
   await refused(elsewhere.access.verifyToken(password), 'unauthenticated');
   await refused(access.downloads.verify(password, 'GET'), 'download-grant-invalid');
-  const grant = { account: ACCOUNT, region: 'us-east-1', repository: 'team/app', digest: `sha256:${'a'.repeat(64)}`, expiresAt: START + HOUR };
+  const grant = {
+    account: ACCOUNT,
+    region: 'us-east-1',
+    repository: 'team/app',
+    digest: `sha256:${'a'.repeat(64)}`,
+    expiresAt: START + HOUR,
+  };
   const link = await access.downloads.sign(grant as never);
   await refused(access.verifyToken(link), 'unauthenticated');
   await refused(elsewhere.access.downloads.verify(link, 'GET'), 'download-grant-invalid');
@@ -215,11 +250,18 @@ test('basic credentials: a key and its secret, whole', async (t) => {
 
 test('a download grant: one blob, GET, an hour', async (t) => {
   const { access, another, clock } = await openAccess(t);
-  const grant = { account: ACCOUNT, region: 'us-east-1', repository: 'team/app' as never, digest: `sha256:${'a'.repeat(64)}` as never, expiresAt: START + HOUR };
+  const grant = {
+    account: ACCOUNT,
+    region: 'us-east-1',
+    repository: 'team/app' as never,
+    digest: `sha256:${'a'.repeat(64)}` as never,
+    expiresAt: START + HOUR,
+  };
   const token = await access.downloads.sign(grant);
   assert.match(token, /^[A-Za-z0-9_-]+$/);
   assert.deepEqual(await another().downloads.verify(token, 'GET'), grant);
-  for (const method of ['HEAD', 'PUT', 'get', '']) await refused(access.downloads.verify(token, method), 'download-grant-invalid');
+  for (const method of ['HEAD', 'PUT', 'get', ''])
+    await refused(access.downloads.verify(token, method), 'download-grant-invalid');
   const bytes = Buffer.from(token, 'base64url');
   for (let at = 0; at < bytes.length; at++) {
     const changed = Buffer.from(bytes);
@@ -294,10 +336,16 @@ test('authorisation says who may not do what to what, and whose deny it was', as
   const principal = await access.authenticateBasic(key.accessKeyId, key.secretAccessKey);
   const resourceArn = `arn:aws:ecr:us-east-1:${ACCOUNT}:repository/team/app`;
   const push = { principal, action: 'ecr:PutImage', resourceArn };
-  const policy = (Effect: string, Action: string) => access.readResourcePolicy(JSON.stringify({ Statement: { Effect, Principal: { AWS: principal.arn }, Action } }));
+  const policy = (Effect: string, Action: string) =>
+    access.readResourcePolicy(JSON.stringify({ Statement: { Effect, Principal: { AWS: principal.arn }, Action } }));
 
   access.authorize({ ...push, action: 'ecr:BatchGetImage' });
-  assert.deepEqual(await refused(() => access.authorize(push), 'access-denied'), { principal: principal.arn, action: 'ecr:PutImage', resource: resourceArn, explicit: false });
+  assert.deepEqual(await refused(() => access.authorize(push), 'access-denied'), {
+    principal: principal.arn,
+    action: 'ecr:PutImage',
+    resource: resourceArn,
+    explicit: false,
+  });
   assert.equal(access.isAllowed(push), false);
   access.authorize({ ...push, resourcePolicies: [policy('Allow', 'ecr:PutImage')] });
   const denied = { ...push, action: 'ecr:BatchGetImage', resourcePolicies: [policy('Deny', 'ecr:Batch*')] };
@@ -308,7 +356,10 @@ test('authorisation says who may not do what to what, and whose deny it was', as
     explicit: true,
     deniedBy: 'resource',
   });
-  const strict = { ...principal, policies: [parsePolicy('{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}', 'identity')] };
+  const strict = {
+    ...principal,
+    policies: [parsePolicy('{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}', 'identity')],
+  };
   assert.equal((await refused(() => access.authorize({ ...push, principal: strict }), 'access-denied')).deniedBy, 'identity');
   await refused(() => access.readResourcePolicy('{}'), 'policy-invalid');
 });

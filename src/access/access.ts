@@ -43,9 +43,15 @@ export interface AccessQuestion {
 export interface Access {
   readonly keys: Keys;
   readonly downloads: DownloadGrants;
-  ensureFirstKey(given: { accessKeyId?: string | undefined; secretAccessKey?: string | undefined }): Promise<FirstKey | undefined>;
+  ensureFirstKey(given: {
+    accessKeyId?: string | undefined;
+    secretAccessKey?: string | undefined;
+  }): Promise<FirstKey | undefined>;
   /** Raises the faults of `verifySignature`. */
-  authenticateSignature(request: SignedRequest, services: ReadonlySet<string>): Promise<VerifiedSignature & { principal: Principal }>;
+  authenticateSignature(
+    request: SignedRequest,
+    services: ReadonlySet<string>,
+  ): Promise<VerifiedSignature & { principal: Principal }>;
   /** `AWS` and a token, or a key's id and secret. Raises `token-expired`, `unauthenticated`. */
   authenticateBasic(user: string, password: string): Promise<Principal>;
   /** Raises `key-unknown`. */
@@ -123,7 +129,11 @@ export function createAccess(options: AccessOptions): Access {
       const facts = { principal: principal.arn, action, resource };
       if (decision === 'denied') throw new Fault('access-denied', { ...facts, explicit: false });
       const alone = decide({ ...question, resourcePolicies: [] });
-      throw new Fault('access-denied', { ...facts, explicit: true, deniedBy: alone === 'denied-explicitly' ? 'identity' : 'resource' });
+      throw new Fault('access-denied', {
+        ...facts,
+        explicit: true,
+        deniedBy: alone === 'denied-explicitly' ? 'identity' : 'resource',
+      });
     },
 
     readResourcePolicy(text) {

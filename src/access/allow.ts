@@ -34,7 +34,8 @@ const ON_REPOSITORIES: ReadonlyMap<string, string[]> = new Map([
 ]);
 const PATTERN = /^[a-z0-9._/*-]{1,256}$/;
 const MAX_ENTRIES = 100;
-const FORMS = '"full", "read-only", or "pull:", "push:", "delete:", "create:" or "manage:" and a repository pattern such as team/*';
+const FORMS =
+  '"full", "read-only", or "pull:", "push:", "delete:", "create:" or "manage:" and a repository pattern such as team/*';
 
 /**
  * What a key may do, as a person writes it; several together add up. Each becomes a part of an IAM policy, so that there
@@ -67,7 +68,8 @@ export function compileAllow(allow: readonly string[], account: string): string 
   if (patterns.size > 0) statements.push(allowing(LOG_IN, ['*']));
   for (const [verb, resources] of patterns) statements.push(allowing(ON_REPOSITORIES.get(verb) ?? [], resources));
   const text = JSON.stringify({ Version: '2012-10-17', Statement: statements });
-  if (text.length > MAX_POLICY_LENGTH) invalid(`makes a policy longer than ${MAX_POLICY_LENGTH} characters; use fewer or shorter patterns`);
+  if (text.length > MAX_POLICY_LENGTH)
+    invalid(`makes a policy longer than ${MAX_POLICY_LENGTH} characters; use fewer or shorter patterns`);
   return text;
 }
 
@@ -76,7 +78,8 @@ function parseEntry(entry: string): [verb: string, pattern: string] {
   const verb = entry.slice(0, Math.max(colon, 0));
   if (!ON_REPOSITORIES.has(verb)) invalid(`"${entry.slice(0, 100)}" is not ${FORMS}`);
   const pattern = entry.slice(colon + 1);
-  if (!PATTERN.test(pattern)) invalid(`"${pattern.slice(0, 100)}" is not a repository pattern: lower-case letters, digits and . _ - / *`);
+  if (!PATTERN.test(pattern))
+    invalid(`"${pattern.slice(0, 100)}" is not a repository pattern: lower-case letters, digits and . _ - / *`);
   return [verb, pattern];
 }
 

@@ -39,9 +39,16 @@ export function createDownloadGrants({ clock, readSecret }: { clock: Clock; read
       if (method !== 'GET') throw new Fault('download-grant-invalid', { reason: 'it is good for GET only' });
       const payload = unseal(await readSecret(), PURPOSE, token);
       if (payload === undefined) throw new Fault('download-grant-invalid', { reason: 'it was not made by this server' });
-      const [account, region, repository, digest, expiresAt] = JSON.parse(payload.toString()) as [string, string, string, string, number];
+      const [account, region, repository, digest, expiresAt] = JSON.parse(payload.toString()) as [
+        string,
+        string,
+        string,
+        string,
+        number,
+      ];
       const now = clock.now();
-      if (expiresAt <= now || expiresAt > now + MAX_GRANT_LIFETIME) throw new Fault('download-grant-invalid', { reason: 'it has expired; ask for a new one' });
+      if (expiresAt <= now || expiresAt > now + MAX_GRANT_LIFETIME)
+        throw new Fault('download-grant-invalid', { reason: 'it has expired; ask for a new one' });
       return { account, region, repository: parseRepositoryName(repository), digest: parseDigest(digest), expiresAt };
     },
   };

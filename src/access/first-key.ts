@@ -35,9 +35,13 @@ export async function ensureFirstKey(
   const marker = `first-key/${account}`;
   return meta.transact(async (transaction) => {
     const marked = await transaction.selectFrom('server_secret').select('value').where('name', '=', marker).executeTakeFirst();
-    const findRow = (accessKeyId: string) => transaction.selectFrom('access_key').selectAll().where('access_key_id', '=', accessKeyId).executeTakeFirst();
+    const findRow = (accessKeyId: string) =>
+      transaction.selectFrom('access_key').selectAll().where('access_key_id', '=', accessKeyId).executeTakeFirst();
     const insert = (key: { accessKeyId: string; secret: string }) =>
-      transaction.insertInto('access_key').values(newKeyRow({ ...key, account, userName: FIRST_USER, allow: ['full'], now })).execute();
+      transaction
+        .insertInto('access_key')
+        .values(newKeyRow({ ...key, account, userName: FIRST_USER, allow: ['full'], now }))
+        .execute();
     const mark = async (value: string): Promise<void> => {
       if (marked === undefined) await transaction.insertInto('server_secret').values({ name: marker, value }).execute();
       else await transaction.updateTable('server_secret').set({ value }).where('name', '=', marker).execute();
@@ -51,14 +55,22 @@ export async function ensureFirstKey(
       }
       const row = await findRow(marked.value);
       const isActive = row !== undefined && row.revoked_at === null;
-      return { first: isActive ? { accessKeyId: row.access_key_id, secretAccessKey: row.secret, changed: false } : undefined, touched: [] };
+      return {
+        first: isActive ? { accessKeyId: row.access_key_id, secretAccessKey: row.secret, changed: false } : undefined,
+        touched: [],
+      };
     }
 
     const row = await findRow(wanted.accessKeyId);
     const full = newKeyRow({ ...wanted, account, userName: FIRST_USER, allow: ['full'], now });
     const isSame =
-      marked?.value === wanted.accessKeyId && row?.secret === wanted.secret && row.revoked_at === null && row.account === account && row.policy === full.policy;
-    if (isSame) return { first: { accessKeyId: wanted.accessKeyId, secretAccessKey: wanted.secret, changed: false }, touched: [] };
+      marked?.value === wanted.accessKeyId &&
+      row?.secret === wanted.secret &&
+      row.revoked_at === null &&
+      row.account === account &&
+      row.policy === full.policy;
+    if (isSame)
+      return { first: { accessKeyId: wanted.accessKeyId, secretAccessKey: wanted.secret, changed: false }, touched: [] };
     if (row === undefined) await insert(wanted);
     else {
       const { secret, user_name, policy, allow } = full;
@@ -77,10 +89,15 @@ export async function ensureFirstKey(
   });
 }
 
-function readGiven(given: { accessKeyId?: string | undefined; secretAccessKey?: string | undefined }): { accessKeyId: string; secret: string } | undefined {
+function readGiven(given: {
+  accessKeyId?: string | undefined;
+  secretAccessKey?: string | undefined;
+}): { accessKeyId: string; secret: string } | undefined {
   const { accessKeyId, secretAccessKey } = given;
   if (accessKeyId === undefined && secretAccessKey === undefined) return undefined;
-  if (accessKeyId === undefined) throw new Fault('parameter-invalid', { member: 'accessKeyId', constraint: 'must be given together with a secretAccessKey' });
-  if (secretAccessKey === undefined) throw new Fault('parameter-invalid', { member: 'secretAccessKey', constraint: 'must be given together with an accessKeyId' });
+  if (accessKeyId === undefined)
+    throw new Fault('parameter-invalid', { member: 'accessKeyId', constraint: 'must be given together with a secretAccessKey' });
+  if (secretAccessKey === undefined)
+    throw new Fault('parameter-invalid', { member: 'secretAccessKey', constraint: 'must be given together with an accessKeyId' });
   return { accessKeyId: parseAccessKeyId(accessKeyId), secret: parseSecret(secretAccessKey) };
 }

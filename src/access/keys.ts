@@ -57,7 +57,12 @@ const CACHE_LIFETIME = 5_000;
 const CACHED_KEYS = 10_000;
 const MAX_ACTIVE_KEYS = 10_000;
 
-export function createKeys(options: { meta: MetaStore<AccessTables>; clock: Clock; ids: IdSource; account: string }): Keys & { forget(accessKeyId: string): void } {
+export function createKeys(options: {
+  meta: MetaStore<AccessTables>;
+  clock: Clock;
+  ids: IdSource;
+  account: string;
+}): Keys & { forget(accessKeyId: string): void } {
   const { meta, clock, ids, account } = options;
   const cache = createLruCache<string, { key: AccessKey; until: number }>(CACHED_KEYS);
   const used = new Map<string, number>();
@@ -112,7 +117,10 @@ export function createKeys(options: { meta: MetaStore<AccessTables>; clock: Cloc
       if (next !== undefined) {
         const [createdAt, accessKeyId] = parseCursor(next);
         query = query.where((where) =>
-          where.or([where('created_at', '>', createdAt), where.and([where('created_at', '=', createdAt), where('access_key_id', '>', accessKeyId)])]),
+          where.or([
+            where('created_at', '>', createdAt),
+            where.and([where('created_at', '=', createdAt), where('access_key_id', '>', accessKeyId)]),
+          ]),
         );
       }
       const rows = await query
@@ -131,7 +139,11 @@ export function createKeys(options: { meta: MetaStore<AccessTables>; clock: Cloc
     async revoke(accessKeyId) {
       const now = clock.now();
       const row = await meta.transact(async (transaction) => {
-        const mine = transaction.selectFrom('access_key').selectAll().where('access_key_id', '=', accessKeyId).where('account', '=', account);
+        const mine = transaction
+          .selectFrom('access_key')
+          .selectAll()
+          .where('access_key_id', '=', accessKeyId)
+          .where('account', '=', account);
         const found = await mine.executeTakeFirst();
         if (found === undefined) throw new Fault('access-key-unknown', { accessKeyId: accessKeyId.slice(0, 100) });
         if (found.revoked_at !== null) return found;
@@ -175,7 +187,11 @@ export function createKeys(options: { meta: MetaStore<AccessTables>; clock: Cloc
       if (pending.length === 0) return;
       await meta.transact(async (transaction) => {
         for (const [accessKeyId, at] of pending) {
-          await transaction.updateTable('access_key').set({ last_used_at: at }).where('access_key_id', '=', accessKeyId).execute();
+          await transaction
+            .updateTable('access_key')
+            .set({ last_used_at: at })
+            .where('access_key_id', '=', accessKeyId)
+            .execute();
         }
       });
       for (const [accessKeyId, at] of pending) if (used.get(accessKeyId) === at) used.delete(accessKeyId);
@@ -184,7 +200,14 @@ export function createKeys(options: { meta: MetaStore<AccessTables>; clock: Cloc
 }
 
 /** Raises `parameter-invalid` for an `allow` that does not compile. */
-export function newKeyRow(key: { accessKeyId: string; secret: string; account: string; userName: string; allow: string[]; now: number }) {
+export function newKeyRow(key: {
+  accessKeyId: string;
+  secret: string;
+  account: string;
+  userName: string;
+  allow: string[];
+  now: number;
+}) {
   return {
     access_key_id: key.accessKeyId,
     secret: key.secret,
@@ -209,6 +232,7 @@ export function sameSecret(given: string, expected: string): boolean {
 
 function parseCursor(next: string): [createdAt: number, accessKeyId: string] {
   const [, createdAt, accessKeyId] = /^(\d{1,15})\.([\w-]{1,128})$/.exec(next) ?? [];
-  if (createdAt === undefined || accessKeyId === undefined) throw new Fault('parameter-invalid', { member: 'next', constraint: 'is not what an earlier page gave' });
+  if (createdAt === undefined || accessKeyId === undefined)
+    throw new Fault('parameter-invalid', { member: 'next', constraint: 'is not what an earlier page gave' });
   return [Number(createdAt), accessKeyId];
 }

@@ -20,7 +20,11 @@ async function createTables(database: Kysely<never>, dialect: MetaDialect): Prom
     .addColumn('revoked_at', 'bigint')
     .addColumn('last_used_at', 'bigint')
     .execute();
-  await database.schema.createIndex('access_key_order').on('access_key').columns(['account', 'created_at', 'access_key_id']).execute();
+  await database.schema
+    .createIndex('access_key_order')
+    .on('access_key')
+    .columns(['account', 'created_at', 'access_key_id'])
+    .execute();
   await database.schema
     .createTable('server_secret')
     .addColumn('name', text, (column) => column.primaryKey().notNull())

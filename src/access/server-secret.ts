@@ -14,7 +14,11 @@ export function createServerSecret({ meta, ids }: { meta: MetaStore<AccessTables
     const value = await meta.transact(async (transaction) => {
       const written = transaction.insertInto('server_secret').values({ name: NAME, value: candidate });
       await written.onConflict((conflict) => conflict.column('name').doNothing()).execute();
-      const row = await transaction.selectFrom('server_secret').select('value').where('name', '=', NAME).executeTakeFirstOrThrow();
+      const row = await transaction
+        .selectFrom('server_secret')
+        .select('value')
+        .where('name', '=', NAME)
+        .executeTakeFirstOrThrow();
       return row.value;
     });
     return Buffer.from(value, 'hex');

@@ -16,13 +16,18 @@ export const START = Date.UTC(2026, 10, 21, 12, 0, 0);
 /** A room on a database of its own, with a clock that stands still. `another()` is a second server on the same database. */
 export async function openAccess(test: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-access-'));
-  const meta = await openSqliteMeta<AccessTables>({ path: join(folder, 'meta.db'), migrations: accessMigrations, now: () => START });
+  const meta = await openSqliteMeta<AccessTables>({
+    path: join(folder, 'meta.db'),
+    migrations: accessMigrations,
+    now: () => START,
+  });
   test.after(async () => {
     await meta.close();
     await rm(folder, { recursive: true });
   });
   const clock = createManualClock(START);
   const ids: IdSource = { uuid: () => randomUUID(), bytes: (count) => randomBytes(count) };
-  const another = (changes: Partial<AccessOptions> = {}) => createAccess({ meta, clock, ids, account: ACCOUNT, regions: ['us-east-1'], ...changes });
+  const another = (changes: Partial<AccessOptions> = {}) =>
+    createAccess({ meta, clock, ids, account: ACCOUNT, regions: ['us-east-1'], ...changes });
   return { access: another(), another, meta, clock, ids };
 }

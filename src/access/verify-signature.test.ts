@@ -39,17 +39,39 @@ interface Changes {
 
 function sign(changes: Changes = {}): SignedRequest {
   const { method = 'POST', target = '/', headers = HEADERS, body = BODY } = changes;
-  const signed = signRequest({ method, target, headers, body, now: changes.signedAt ?? NOW, region: 'us-east-1', service: 'ecr', ...KEY, ...changes });
+  const signed = signRequest({
+    method,
+    target,
+    headers,
+    body,
+    now: changes.signedAt ?? NOW,
+    region: 'us-east-1',
+    service: 'ecr',
+    ...KEY,
+    ...changes,
+  });
   return { method, target, headers: signed, body };
 }
 
 function verify(request: SignedRequest, changes: Partial<SignatureRules> = {}) {
-  const findKey = (accessKeyId: string) => Promise.resolve(accessKeyId === KEY.accessKeyId ? { secret: KEY.secretAccessKey } : undefined);
-  const rules = { now: NOW, findKey, services: new Set(['ecr']), regions: ['us-east-1', 'eu-west-1'], cache: createSigningKeyCache(), ...changes };
+  const findKey = (accessKeyId: string) =>
+    Promise.resolve(accessKeyId === KEY.accessKeyId ? { secret: KEY.secretAccessKey } : undefined);
+  const rules = {
+    now: NOW,
+    findKey,
+    services: new Set(['ecr']),
+    regions: ['us-east-1', 'eu-west-1'],
+    cache: createSigningKeyCache(),
+    ...changes,
+  };
   return verifySignature(request, rules);
 }
 
-async function refuses<K extends FaultKind>(request: SignedRequest, kind: K, changes: Partial<SignatureRules> = {}): Promise<FaultFacts[K]> {
+async function refuses<K extends FaultKind>(
+  request: SignedRequest,
+  kind: K,
+  changes: Partial<SignatureRules> = {},
+): Promise<FaultFacts[K]> {
   let facts: FaultFacts[K] | undefined;
   await assert.rejects(verify(request, changes), (error) => {
     if (!isFault(error, kind)) throw error;
@@ -61,8 +83,16 @@ async function refuses<K extends FaultKind>(request: SignedRequest, kind: K, cha
 }
 
 function withHeader(request: SignedRequest, name: string, change: (value: string) => string): SignedRequest {
-  assert.ok(request.headers.some(([written]) => written.toLowerCase() === name), `no header ${name}`);
-  return { ...request, headers: request.headers.map(([written, value]) => [written, written.toLowerCase() === name ? change(value) : value] as const) };
+  assert.ok(
+    request.headers.some(([written]) => written.toLowerCase() === name),
+    `no header ${name}`,
+  );
+  return {
+    ...request,
+    headers: request.headers.map(
+      ([written, value]) => [written, written.toLowerCase() === name ? change(value) : value] as const,
+    ),
+  };
 }
 
 function without(request: SignedRequest, name: string): SignedRequest {
@@ -99,7 +129,10 @@ test('one flipped bit of the signature, at every digit', async () => {
   for (let at = 0; at < 64; at++) {
     const digit = (Number.parseInt(authorization.signature[at] ?? '', 16) ^ 1).toString(16);
     const signature = authorization.signature.slice(0, at) + digit + authorization.signature.slice(at + 1);
-    await refuses(withHeader(request, 'authorization', () => formatAuthorization({ ...authorization, signature })), 'signature-invalid');
+    await refuses(
+      withHeader(request, 'authorization', () => formatAuthorization({ ...authorization, signature })),
+      'signature-invalid',
+    );
   }
 });
 
@@ -117,9 +150,15 @@ test('one flipped bit of the body, at every byte, or one byte more or less', asy
 test('one flipped bit of each signed header', async () => {
   const request = sign({ headers: [...HEADERS, ['X-Amz-User-Agent', 'sdk'], ['Amz-Sdk-Request', 'attempt=1']] });
   for (const name of ['host', 'content-type', 'x-amz-target', 'x-amz-user-agent', 'amz-sdk-request']) {
-    await refuses(withHeader(request, name, (value) => flipBit(value, value.length - 1)), 'signature-invalid');
+    await refuses(
+      withHeader(request, name, (value) => flipBit(value, value.length - 1)),
+      'signature-invalid',
+    );
   }
-  await refuses(withHeader(request, 'x-amz-date', (value) => value.replace('00Z', '01Z')), 'signature-invalid');
+  await refuses(
+    withHeader(request, 'x-amz-date', (value) => value.replace('00Z', '01Z')),
+    'signature-invalid',
+  );
 });
 
 test('another method, path or query', async () => {
@@ -169,8 +208,14 @@ test('a signature in the query is refused, alone and beside a header', async () 
 
 test('no signature, or another scheme', async () => {
   assert.deepEqual(await refuses({ ...sign(), headers: HEADERS }, 'unauthenticated'), { reason: 'Missing Authentication Token' });
-  await refuses(withHeader(sign(), 'authorization', () => 'Basic QVdTOng='), 'unauthenticated');
-  await refuses(withHeader(sign(), 'authorization', () => 'Bearer x'), 'unauthenticated');
+  await refuses(
+    withHeader(sign(), 'authorization', () => 'Basic QVdTOng='),
+    'unauthenticated',
+  );
+  await refuses(
+    withHeader(sign(), 'authorization', () => 'Bearer x'),
+    'unauthenticated',
+  );
 });
 
 test('two Authorization headers', async () => {
@@ -182,17 +227,37 @@ test('two Authorization headers', async () => {
 
 // Pitfall: what is not signed can be replayed against another host, or changed.
 test('host, date, content-type and every x-amz- header must be signed', async () => {
-  const unsign = (name: string) => withHeader(sign(), 'authorization', (value) => value.replace(new RegExp(`SignedHeaders=([^,]*?)${name};?`), 'SignedHeaders=$1').replace(';,', ','));
+  const unsign = (name: string) =>
+    withHeader(sign(), 'authorization', (value) =>
+      value.replace(new RegExp(`SignedHeaders=([^,]*?)${name};?`), 'SignedHeaders=$1').replace(';,', ','),
+    );
   for (const name of ['host', 'content-type', 'x-amz-target', 'x-amz-date']) {
     const facts = await refuses(unsign(name), 'signature-incomplete');
     assert.match(facts.reason, new RegExp(`'${name}' must be a 'SignedHeader'`));
   }
   assert.match((await refuses(plus(sign(), ['X-Amz-Added', '1']), 'signature-incomplete')).reason, /'x-amz-added' must be/);
-  assert.match((await refuses(plus(without(sign({ headers: [['Host', 'a']] }), 'content-type'), ['Content-Type', 'text/plain']), 'signature-incomplete')).reason, /content-type/);
+  assert.match(
+    (
+      await refuses(
+        plus(without(sign({ headers: [['Host', 'a']] }), 'content-type'), ['Content-Type', 'text/plain']),
+        'signature-incomplete',
+      )
+    ).reason,
+    /content-type/,
+  );
 });
 
 test('headers that proxies and sockets add need no signature', async () => {
-  await verify(plus(sign(), ['User-Agent', 'x'], ['Content-Length', '29'], ['X-Amzn-Trace-Id', 'Root=1'], ['X-Forwarded-For', '10.0.0.1'], ['X-Forwarded-For', '10.0.0.2']));
+  await verify(
+    plus(
+      sign(),
+      ['User-Agent', 'x'],
+      ['Content-Length', '29'],
+      ['X-Amzn-Trace-Id', 'Root=1'],
+      ['X-Forwarded-For', '10.0.0.1'],
+      ['X-Forwarded-For', '10.0.0.2'],
+    ),
+  );
 });
 
 // Pitfall: one path encoding or two; `%2F`.
@@ -206,10 +271,18 @@ test('the path is taken from the raw target: two spellings of one path are two p
 
 // Pitfall: hosts with a port, IPv6 literals, and proxies that rewrite Host.
 test('the host is taken as received', async () => {
-  for (const host of ['[::1]:4600', 'registry.example.com', 'registry.example.com:443', '123456789012.dkr.ecr.us-east-1.localhost:4600']) {
+  for (const host of [
+    '[::1]:4600',
+    'registry.example.com',
+    'registry.example.com:443',
+    '123456789012.dkr.ecr.us-east-1.localhost:4600',
+  ]) {
     const request = sign({ headers: [['Host', host]] });
     await verify(request);
-    await refuses(withHeader(request, 'host', (value) => `${value}0`), 'signature-invalid');
+    await refuses(
+      withHeader(request, 'host', (value) => `${value}0`),
+      'signature-invalid',
+    );
   }
 });
 
@@ -240,7 +313,8 @@ test('duplicate and empty query parameters keep their values', async () => {
   const request = sign({ target: '/?a=2&a=1&b=&c' });
   await verify(request);
   await verify({ ...request, target: '/?c=&b&a=1&a=2' });
-  for (const target of ['/?a=1&b=&c', '/?a=2&a=2&b=&c', '/?A=2&a=1&b=&c', '/?a=2&a=1&b=']) await refuses({ ...request, target }, 'signature-invalid');
+  for (const target of ['/?a=1&b=&c', '/?a=2&a=2&b=&c', '/?A=2&a=1&b=&c', '/?a=2&a=1&b='])
+    await refuses({ ...request, target }, 'signature-invalid');
 });
 
 // Pitfall: the clock.
@@ -274,7 +348,10 @@ test('a Date header stands in for x-amz-date when it is signed', async () => {
   await verify(iso);
   await refuses(without(iso, 'x-amz-date'), 'signature-incomplete');
   await refuses(asDate('Sat, 21 Nov 2026 12:00:00 GMT'), 'signature-incomplete');
-  await refuses(withHeader(iso, 'x-amz-date', () => 'yesterday'), 'signature-invalid');
+  await refuses(
+    withHeader(iso, 'x-amz-date', () => 'yesterday'),
+    'signature-invalid',
+  );
 });
 
 test('a request signed with an HTTP date verifies', async () => {
@@ -284,7 +361,10 @@ test('a request signed with an HTTP date verifies', async () => {
     const request = { method: 'POST', target: '/', headers: [...HEADERS, ['Date', date]] as [string, string][], body: BODY };
     const toSign = stringToSign('20261121T120000Z', scope, canonicalRequest(request, signedHeaders, sha256Hex(BODY)));
     const signature = signatureOf(signingKey(KEY.secretAccessKey, scope), toSign).toString('hex');
-    return plus(request, ['Authorization', formatAuthorization({ accessKeyId: KEY.accessKeyId, scope, signedHeaders, signature })]);
+    return plus(request, [
+      'Authorization',
+      formatAuthorization({ accessKeyId: KEY.accessKeyId, scope, signedHeaders, signature }),
+    ]);
   };
   await verify(make('Sat, 21 Nov 2026 12:00:00 GMT'));
   await verify(make('20261121T120000Z'));
@@ -292,7 +372,10 @@ test('a request signed with an HTTP date verifies', async () => {
 });
 
 test('regions and services that are not served, named', async () => {
-  assert.deepEqual(await refuses(sign({ region: 'mars-1' }), 'region-unknown'), { region: 'mars-1', served: ['us-east-1', 'eu-west-1'] });
+  assert.deepEqual(await refuses(sign({ region: 'mars-1' }), 'region-unknown'), {
+    region: 'mars-1',
+    served: ['us-east-1', 'eu-west-1'],
+  });
   assert.match((await refuses(sign({ service: 's3' }), 'signature-invalid')).reason, /correct service: 'ecr'\./);
 });
 

@@ -64,7 +64,8 @@ export interface VerifiedSignature {
  */
 export async function verifySignature(request: SignedRequest, rules: SignatureRules): Promise<VerifiedSignature> {
   const window = rules.window ?? DEFAULT_SIGNATURE_WINDOW;
-  if (!(window > 0 && window <= MAX_SIGNATURE_WINDOW)) throw new RangeError('the signature window is more than 0 and at most 15 minutes');
+  if (!(window > 0 && window <= MAX_SIGNATURE_WINDOW))
+    throw new RangeError('the signature window is more than 0 and at most 15 minutes');
   const headers = indexHeaders(request.headers);
   const authorization = parseAuthorization(readAuthorization(request.target, headers));
   const { accessKeyId, scope, signedHeaders } = authorization;
@@ -73,11 +74,15 @@ export async function verifySignature(request: SignedRequest, rules: SignatureRu
   requireSigned(headers, signedHeaders);
   const signedAt = readAmzDate(amzDate) ?? invalid("the date header is neither YYYYMMDD'T'HHMMSS'Z' nor an HTTP date");
   if (scope.date !== amzDate.slice(0, 8)) {
-    invalid(`Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '${scope.date}' != '${amzDate.slice(0, 8)}', from '${amzDate}'.`);
+    invalid(
+      `Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '${scope.date}' != '${amzDate.slice(0, 8)}', from '${amzDate}'.`,
+    );
   }
   if (Math.abs(signedAt - rules.now) > window) throw new Fault('signature-skewed', { signedAt, now: rules.now, window });
   if (!rules.services.has(scope.service)) {
-    invalid(`Credential should be scoped to correct service: ${[...rules.services].map((service) => `'${service}'`).join(' or ')}.`);
+    invalid(
+      `Credential should be scoped to correct service: ${[...rules.services].map((service) => `'${service}'`).join(' or ')}.`,
+    );
   }
   if (!rules.regions.includes(scope.region)) {
     throw new Fault('region-unknown', { region: scope.region.slice(0, 100), served: [...rules.regions] });
@@ -121,7 +126,12 @@ function readAuthorization(target: string, headers: Map<string, string[]>): stri
   const values = headers.get('authorization') ?? [];
   if (values.length > 1) incomplete('the Authorization header is given twice');
   const question = target.indexOf('?');
-  if (question >= 0 && /[?&]x(?:-|%2d)amz(?:-|%2d)(?:algorithm|credential|signature|signedheaders|security(?:-|%2d)token)(?:[=&]|$)/i.test(target.slice(question))) {
+  if (
+    question >= 0 &&
+    /[?&]x(?:-|%2d)amz(?:-|%2d)(?:algorithm|credential|signature|signedheaders|security(?:-|%2d)token)(?:[=&]|$)/i.test(
+      target.slice(question),
+    )
+  ) {
     incomplete('signatures in the query are not accepted here; sign in the Authorization header');
   }
   return values[0] ?? unauthenticated();
@@ -160,12 +170,17 @@ function requireSigned(headers: Map<string, string[]>, signedHeaders: readonly s
 /** The body is always hashed here; what the client says of it is only held against that. */
 function checkDeclaredHash(declared: string | undefined, bodyHash: string): void {
   if (declared === undefined) return;
-  if (!/^[0-9a-fA-F]{64}$/.test(declared)) invalid("'x-amz-content-sha256' must be the SHA-256 of the body; unsigned and streaming payloads are not accepted here");
-  if (declared.toLowerCase() !== bodyHash) invalid("The provided 'x-amz-content-sha256' header does not match what was computed.");
+  if (!/^[0-9a-fA-F]{64}$/.test(declared))
+    invalid("'x-amz-content-sha256' must be the SHA-256 of the body; unsigned and streaming payloads are not accepted here");
+  if (declared.toLowerCase() !== bodyHash)
+    invalid("The provided 'x-amz-content-sha256' header does not match what was computed.");
 }
 
 function withHost(request: SignedRequest, host: string): SignedRequest {
-  return { ...request, headers: request.headers.map(([name, value]) => [name, name.toLowerCase() === 'host' ? host : value] as const) };
+  return {
+    ...request,
+    headers: request.headers.map(([name, value]) => [name, name.toLowerCase() === 'host' ? host : value] as const),
+  };
 }
 
 function unauthenticated(): never {

@@ -34,7 +34,10 @@ const KEYS: Record<string, Key> = {
   'aws:principalaccount': { type: 'string', read: ({ principal }) => [principal.account] },
   'aws:username': { type: 'string', read: ({ principal }) => [principal.userName] },
   'aws:sourceip': { type: 'ip', read: ({ sourceIp }) => (sourceIp === undefined ? [] : [sourceIp]) },
-  'aws:securetransport': { type: 'bool', read: ({ secureTransport }) => (secureTransport === undefined ? [] : [String(secureTransport)]) },
+  'aws:securetransport': {
+    type: 'bool',
+    read: ({ secureTransport }) => (secureTransport === undefined ? [] : [String(secureTransport)]),
+  },
   'aws:requestedregion': { type: 'string', read: ({ region }) => (region === undefined ? [] : [region]) },
 };
 const KEY_NAMES =
@@ -46,7 +49,10 @@ const equalsIgnoreCase: Operator = {
   test: (written) => (value) => value.toLowerCase() === written.toLowerCase(),
 };
 const like: Operator = { types: ['string', 'arn', 'ip', 'bool'], test: (written) => (value) => matchesGlob(written, value) };
-const arnLike: Operator = { types: ['arn'], test: (written) => (splitArn(written) === undefined ? undefined : (value) => matchesArn(written, value)) };
+const arnLike: Operator = {
+  types: ['arn'],
+  test: (written) => (splitArn(written) === undefined ? undefined : (value) => matchesArn(written, value)),
+};
 const bool: Operator = {
   types: ['bool'],
   test: (written) => (/^(?:true|false)$/i.test(written) ? (value) => value === written.toLowerCase() : undefined),
@@ -104,7 +110,9 @@ function readCondition(written: string, keyName: string, values: string[], fail:
   }
   const parts = /^(?:(ForAnyValue|ForAllValues):)?([A-Za-z]+?)(IfExists)?$/.exec(written);
   const [, set, name = '', ifExists] = parts ?? [];
-  const operator = OPERATORS.get(name) ?? fail(`the operator "${written.slice(0, 100)}" is not supported; supported are Null, ${[...OPERATORS.keys()].join(', ')}`);
+  const operator =
+    OPERATORS.get(name) ??
+    fail(`the operator "${written.slice(0, 100)}" is not supported; supported are Null, ${[...OPERATORS.keys()].join(', ')}`);
   if (!operator.types.includes(key.type)) fail(`the operator ${name} does not fit the key ${keyName}`);
   const tests = values.map((value) => operator.test(value) ?? fail(`"${value.slice(0, 100)}" is not a value for ${name}`));
   const holds = operator.negated
@@ -138,7 +146,8 @@ function readValues(written: Json, where: string, fail: (where: string, why: str
   const list = Array.isArray(written) ? written : [written];
   if (list.length === 0) return fail(where, 'has no value');
   return list.map((value) => {
-    if (typeof value !== 'string' && typeof value !== 'boolean' && typeof value !== 'number') return fail(where, 'must be a string or a list of strings');
+    if (typeof value !== 'string' && typeof value !== 'boolean' && typeof value !== 'number')
+      return fail(where, 'must be a string or a list of strings');
     const text = String(value);
     if (text.includes('${')) return fail(where, 'uses a policy variable, which is not supported');
     return text;

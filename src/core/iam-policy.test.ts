@@ -59,7 +59,11 @@ test('actions: case does not matter, * and ? do', () => {
     [{ NotAction: 'ecr:Delete*' }, 'ecr:DeleteRepository', 'denied'],
   ];
   for (const [pattern, action, decision] of cases) {
-    assert.equal(decide({ identity: [{ Effect: 'Allow', Resource: '*', ...pattern }] }, { action }), decision, JSON.stringify(pattern));
+    assert.equal(
+      decide({ identity: [{ Effect: 'Allow', Resource: '*', ...pattern }] }, { action }),
+      decision,
+      JSON.stringify(pattern),
+    );
   }
 });
 
@@ -80,7 +84,11 @@ test('resources: whole ARNs, case matters', () => {
     [{ Resource: [arn('a'), arn('b')] }, arn('b'), 'allowed'],
   ];
   for (const [written, asked, decision] of cases) {
-    assert.equal(decide({ identity: [{ Effect: 'Allow', Action: '*', ...written }] }, { arn: asked }), decision, `${JSON.stringify(written)} ${asked}`);
+    assert.equal(
+      decide({ identity: [{ Effect: 'Allow', Action: '*', ...written }] }, { arn: asked }),
+      decision,
+      `${JSON.stringify(written)} ${asked}`,
+    );
   }
   assert.equal(decide({ resource: [{ ...ALLOW_EVERYONE, Resource: arn('other') }] }), 'denied');
 });
@@ -111,7 +119,10 @@ test('to allow an account is to leave it to the policies of its users; to deny i
     assert.equal(decide({ identity: [ALLOW_ALL], resource: [allow] }), 'allowed');
     assert.equal(decide({ identity: [ALLOW_ALL], resource: [{ ...allow, Effect: 'Deny' }] }), 'denied-explicitly');
   }
-  assert.equal(decide({ identity: [ALLOW_ALL], resource: [{ Effect: 'Deny', Action: '*', Principal: { AWS: '210987654321' } }] }), 'allowed');
+  assert.equal(
+    decide({ identity: [ALLOW_ALL], resource: [{ Effect: 'Deny', Action: '*', Principal: { AWS: '210987654321' } }] }),
+    'allowed',
+  );
 });
 
 test('NotPrincipal is everybody else', () => {
@@ -178,7 +189,10 @@ const CONDITIONS: [condition: object, context: Omit<ConditionContext, 'principal
 for (const [Condition, context, holds] of CONDITIONS) {
   test(`condition ${JSON.stringify(Condition)} on ${JSON.stringify({ ...context, ...(context.resourceTags ? { resourceTags: [...context.resourceTags] } : {}) })}`, () => {
     assert.equal(decide({ identity: [{ ...ALLOW_ALL, Condition }] }, { context }), holds ? 'allowed' : 'denied');
-    assert.equal(decide({ identity: [ALLOW_ALL], resource: [{ ...DENY_EVERYONE, Condition }] }, { context }), holds ? 'denied-explicitly' : 'allowed');
+    assert.equal(
+      decide({ identity: [ALLOW_ALL], resource: [{ ...DENY_EVERYONE, Condition }] }, { context }),
+      holds ? 'denied-explicitly' : 'allowed',
+    );
   });
 }
 
@@ -220,10 +234,19 @@ const MALFORMED: [document: unknown, names: RegExp][] = [
   [{ Statement: { ...GOOD, Principal: { AWS: '12345678901' } } }, /account of 12 digits/],
   [{ Statement: { ...GOOD, Condition: [] } }, /Condition must be an object/],
   [{ Statement: { ...GOOD, Condition: { StringEquals: 'x' } } }, /Condition\.StringEquals must be an object/],
-  [{ Statement: { ...GOOD, Condition: { StringMatches: { 'aws:username': 'x' } } } }, /operator "StringMatches" is not supported/],
+  [
+    { Statement: { ...GOOD, Condition: { StringMatches: { 'aws:username': 'x' } } } },
+    /operator "StringMatches" is not supported/,
+  ],
   [{ Statement: { ...GOOD, Condition: { DateLessThan: { 'aws:username': 'x' } } } }, /operator "DateLessThan" is not supported/],
-  [{ Statement: { ...GOOD, Condition: { 'ForEachValue:StringEquals': { 'aws:username': 'x' } } } }, /operator "ForEachValue:StringEquals"/],
-  [{ Statement: { ...GOOD, Condition: { StringEquals: { 'aws:PrincipalOrgID': 'x' } } } }, /key "aws:PrincipalOrgID" is not supported/],
+  [
+    { Statement: { ...GOOD, Condition: { 'ForEachValue:StringEquals': { 'aws:username': 'x' } } } },
+    /operator "ForEachValue:StringEquals"/,
+  ],
+  [
+    { Statement: { ...GOOD, Condition: { StringEquals: { 'aws:PrincipalOrgID': 'x' } } } },
+    /key "aws:PrincipalOrgID" is not supported/,
+  ],
   [{ Statement: { ...GOOD, Condition: { StringEquals: { constructor: 'x' } } } }, /key "constructor" is not supported/],
   [{ Statement: { ...GOOD, Condition: { StringEquals: { 'aws:username': [] } } } }, /has no value/],
   [{ Statement: { ...GOOD, Condition: { StringEquals: { 'aws:username': {} } } } }, /must be a string/],
@@ -238,13 +261,14 @@ for (const [document, names] of MALFORMED) {
   test(`refused: ${text.slice(0, 120)}`, () => {
     assert.throws(
       () => parsePolicy(text, 'resource'),
-      (error) => isFault(error, 'policy-invalid') && names.test(error.facts.reason) ? true : assert.fail(String(error)),
+      (error) => (isFault(error, 'policy-invalid') && names.test(error.facts.reason) ? true : assert.fail(String(error))),
     );
   });
 }
 
 test('an identity policy names resources and no principals', () => {
-  const parse = (statement: object) => () => parsePolicy(JSON.stringify({ Statement: statement }), 'identity' satisfies PolicyKind);
+  const parse = (statement: object) => () =>
+    parsePolicy(JSON.stringify({ Statement: statement }), 'identity' satisfies PolicyKind);
   assert.throws(parse({ Effect: 'Allow', Action: '*' }), /needs a Resource/);
   assert.throws(parse({ ...ALLOW_ALL, Principal: '*' }), /cannot name principals/);
   assert.doesNotThrow(parse(ALLOW_ALL));
@@ -258,14 +282,26 @@ test('a document of 10,240 characters is read, one more is not', () => {
 
 test('globs', () => {
   const cases: [pattern: string, text: string, matches: boolean][] = [
-    ['', '', true], ['*', '', true], ['?', '', false], ['a*b*c', 'aXbYc', true], ['a*b*c', 'abc', true], ['a*b*c', 'acb', false],
-    ['*ab', 'aab', true], ['*a?', 'aab', true], ['a**', 'a', true], ['?*?', 'a', false], ['?*?', 'ab', true], ['a.c', 'abc', false], ['*?x', 'xx', true],
+    ['', '', true],
+    ['*', '', true],
+    ['?', '', false],
+    ['a*b*c', 'aXbYc', true],
+    ['a*b*c', 'abc', true],
+    ['a*b*c', 'acb', false],
+    ['*ab', 'aab', true],
+    ['*a?', 'aab', true],
+    ['a**', 'a', true],
+    ['?*?', 'a', false],
+    ['?*?', 'ab', true],
+    ['a.c', 'abc', false],
+    ['*?x', 'xx', true],
   ];
   for (const [pattern, text, matches] of cases) assert.equal(matchesGlob(pattern, text), matches, `${pattern} ${text}`);
 });
 
 test('a glob agrees with the regular expression it stands for', () => {
-  const words = (letters: string, length: number): string[] => (length === 0 ? [''] : words(letters, length - 1).flatMap((word) => [...letters].map((letter) => word + letter)));
+  const words = (letters: string, length: number): string[] =>
+    length === 0 ? [''] : words(letters, length - 1).flatMap((word) => [...letters].map((letter) => word + letter));
   const texts = [0, 1, 2, 3, 4].flatMap((length) => words('ab', length));
   for (const pattern of [0, 1, 2, 3, 4].flatMap((length) => words('a*?', length))) {
     const expression = new RegExp(`^${pattern.replaceAll('*', '.*').replaceAll('?', '.')}$`);

@@ -68,7 +68,8 @@ export function evaluatePolicies(question: PolicyQuestion): PolicyDecision {
 function applies(statement: Statement, action: string, resourceArn: string, context: ConditionContext): boolean {
   const { actions, resources, principals, effect, conditions } = statement;
   if (actions.list.some((pattern) => matchesGlob(pattern, action)) === actions.negated) return false;
-  if (resources !== undefined && resources.list.some((pattern) => matchesGlob(pattern, resourceArn)) === resources.negated) return false;
+  if (resources !== undefined && resources.list.some((pattern) => matchesGlob(pattern, resourceArn)) === resources.negated)
+    return false;
   if (principals !== undefined) {
     // Allowing an account lets that account's own policies decide, which is where this question comes from already;
     // it is no grant to each of its users (IAM User Guide, "AWS account principals"). Denying one denies all of them.
@@ -96,7 +97,8 @@ export function parsePolicy(text: string, kind: PolicyKind): Policy {
     if (!['Version', 'Id', 'Statement'].includes(element)) fail(`"${element.slice(0, 100)}"`, 'is not an element of a policy');
   }
   const { Version: version, Id: id } = document;
-  if (version !== undefined && version !== '2012-10-17' && version !== '2008-10-17') fail('Version', 'must be "2012-10-17" or "2008-10-17"');
+  if (version !== undefined && version !== '2012-10-17' && version !== '2008-10-17')
+    fail('Version', 'must be "2012-10-17" or "2008-10-17"');
   if (id !== undefined && typeof id !== 'string') fail('Id', 'must be a string');
   const written = document.Statement;
   const list = Array.isArray(written) ? written : written === undefined ? [] : [written];
@@ -132,17 +134,33 @@ function parseStatement(value: Json, kind: PolicyKind, where: string): Statement
   if (kind === 'identity' && resource === undefined) fail(where, 'needs a Resource or a NotResource');
   return {
     effect,
-    actions: { negated: action.negated, list: readStrings(action.value, action.where).map((text) => readAction(text, action.where)) },
-    conditions: condition === undefined ? [] : readConditions(condition, (inside, why) => fail(`${where}.Condition${inside}`, why)),
-    ...(principal === undefined ? {} : { principals: { negated: principal.negated, list: readPrincipals(principal.value, principal.where) } }),
+    actions: {
+      negated: action.negated,
+      list: readStrings(action.value, action.where).map((text) => readAction(text, action.where)),
+    },
+    conditions:
+      condition === undefined ? [] : readConditions(condition, (inside, why) => fail(`${where}.Condition${inside}`, why)),
+    ...(principal === undefined
+      ? {}
+      : { principals: { negated: principal.negated, list: readPrincipals(principal.value, principal.where) } }),
     ...(resource === undefined
       ? {}
-      : { resources: { negated: resource.negated, list: readStrings(resource.value, resource.where).map((text) => readResource(text, resource.where)) } }),
+      : {
+          resources: {
+            negated: resource.negated,
+            list: readStrings(resource.value, resource.where).map((text) => readResource(text, resource.where)),
+          },
+        }),
   };
 }
 
 /** The element or its negation, not both. */
-function pick(statement: JsonObject, plain: string, negated: string, where: string): { value: Json; negated: boolean; where: string } | undefined {
+function pick(
+  statement: JsonObject,
+  plain: string,
+  negated: string,
+  where: string,
+): { value: Json; negated: boolean; where: string } | undefined {
   const [yes, no] = [statement[plain], statement[negated]];
   if (yes !== undefined && no !== undefined) fail(where, `has both ${plain} and ${negated}`);
   if (yes !== undefined) return { value: yes, negated: false, where: `${where}.${plain}` };
@@ -152,11 +170,14 @@ function pick(statement: JsonObject, plain: string, negated: string, where: stri
 function readStrings(value: Json, where: string): string[] {
   const list = Array.isArray(value) ? value : [value];
   if (list.length === 0) fail(where, 'is empty');
-  return list.map((text) => (typeof text === 'string' && text !== '' ? text : fail(where, 'must be a string or a list of strings')));
+  return list.map((text) =>
+    typeof text === 'string' && text !== '' ? text : fail(where, 'must be a string or a list of strings'),
+  );
 }
 
 function readAction(text: string, where: string): string {
-  if (text !== '*' && !/^[A-Za-z0-9-]{1,64}:[A-Za-z0-9*?]{1,128}$/.test(text)) fail(where, `"${text.slice(0, 100)}" is not an action such as "ecr:PutImage" or "ecr:*"`);
+  if (text !== '*' && !/^[A-Za-z0-9-]{1,64}:[A-Za-z0-9*?]{1,128}$/.test(text))
+    fail(where, `"${text.slice(0, 100)}" is not an action such as "ecr:PutImage" or "ecr:*"`);
   return text.toLowerCase();
 }
 
@@ -183,8 +204,14 @@ function readPrincipals(value: Json, where: string): PrincipalPattern[] {
 function readPrincipal(text: string, where: string): PrincipalPattern {
   if (text === '*') return { type: 'everyone' };
   if (/^\d{12}$/.test(text)) return { type: 'account', account: text };
-  const [, account = '', name] = /^arn:aws[a-z-]*:(?:iam|sts)::(\d{12}):(root|(?:user|role|assumed-role|federated-user)\/[\w+=,.@/-]{1,512})$/.exec(text) ?? [];
-  if (name === undefined) fail(where, `"${text.slice(0, 200)}" is not "*", an account of 12 digits, or the ARN of a root, user or role (without wildcards)`);
+  const [, account = '', name] =
+    /^arn:aws[a-z-]*:(?:iam|sts)::(\d{12}):(root|(?:user|role|assumed-role|federated-user)\/[\w+=,.@/-]{1,512})$/.exec(text) ??
+    [];
+  if (name === undefined)
+    fail(
+      where,
+      `"${text.slice(0, 200)}" is not "*", an account of 12 digits, or the ARN of a root, user or role (without wildcards)`,
+    );
   return name === 'root' ? { type: 'account', account } : { type: 'arn', arn: text };
 }
 

@@ -27,7 +27,12 @@ for (const vector of SIGV4_VECTORS) {
     assert.equal(toSign.split('\n')[3], vector.canonicalHash);
     const signature = signatureOf(signingKey(SIGV4_VECTOR_KEY.secretAccessKey, SCOPE), toSign).toString('hex');
     assert.equal(signature, vector.signature);
-    const header = formatAuthorization({ accessKeyId: 'AKIDEXAMPLE', scope: SCOPE, signedHeaders: vector.signedHeaders.split(';'), signature });
+    const header = formatAuthorization({
+      accessKeyId: 'AKIDEXAMPLE',
+      scope: SCOPE,
+      signedHeaders: vector.signedHeaders.split(';'),
+      signature,
+    });
     assert.deepEqual(parseAuthorization(header), {
       accessKeyId: 'AKIDEXAMPLE',
       scope: SCOPE,
@@ -56,7 +61,21 @@ test('our own client signs as the vectors do', () => {
 });
 
 test('a request without a host is not signed', () => {
-  assert.throws(() => signRequest({ method: 'GET', target: '/', headers: [], body: '', now: 0, accessKeyId: 'a', secretAccessKey: 'b', region: 'c', service: 'd' }), /host/);
+  assert.throws(
+    () =>
+      signRequest({
+        method: 'GET',
+        target: '/',
+        headers: [],
+        body: '',
+        now: 0,
+        accessKeyId: 'a',
+        secretAccessKey: 'b',
+        region: 'c',
+        service: 'd',
+      }),
+    /host/,
+  );
 });
 
 /** What stands after the method in the canonical request, for a target. */
@@ -152,20 +171,35 @@ const MALFORMED: [what: string, header: string][] = [
 ];
 for (const [what, header] of MALFORMED) {
   test(`a malformed Authorization header is incomplete: ${what}`, () => {
-    assert.throws(() => parseAuthorization(header), (error) => isFault(error, 'signature-incomplete'));
+    assert.throws(
+      () => parseAuthorization(header),
+      (error) => isFault(error, 'signature-incomplete'),
+    );
   });
 }
 
 test('another scheme is no authentication at all', () => {
   for (const header of ['Basic QVdTOng=', 'Bearer x', '', 'aws4-hmac-sha256 Credential=a']) {
-    assert.throws(() => parseAuthorization(header), (error) => isFault(error, 'unauthenticated'), header);
+    assert.throws(
+      () => parseAuthorization(header),
+      (error) => isFault(error, 'unauthenticated'),
+      header,
+    );
   }
 });
 
 test('dates: only moments that exist, written in one way', () => {
   assert.equal(readAmzDate('20150830T123600Z'), Date.UTC(2015, 7, 30, 12, 36, 0));
   assert.equal(formatAmzDate(Date.UTC(2015, 7, 30, 12, 36, 0)), '20150830T123600Z');
-  for (const text of ['20150231T000000Z', '20150830T250000Z', '20150830T123600', '2015-08-30T12:36:00Z', '', '20150830T123660Z', ' 20150830T123600Z']) {
+  for (const text of [
+    '20150231T000000Z',
+    '20150830T250000Z',
+    '20150830T123600',
+    '2015-08-30T12:36:00Z',
+    '',
+    '20150830T123660Z',
+    ' 20150830T123600Z',
+  ]) {
     assert.equal(readAmzDate(text), undefined, text);
   }
 });

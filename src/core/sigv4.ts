@@ -101,12 +101,21 @@ export function signRequest(
 ): [name: string, value: string][] {
   const amzDate = formatAmzDate(request.now);
   const scope: SigningScope = { date: amzDate.slice(0, 8), region: request.region, service: request.service };
-  const headers: [string, string][] = [...request.headers.map(([name, value]): [string, string] => [name, value]), ['x-amz-date', amzDate]];
+  const headers: [string, string][] = [
+    ...request.headers.map(([name, value]): [string, string] => [name, value]),
+    ['x-amz-date', amzDate],
+  ];
   const signedHeaders = [...new Set(headers.map(([name]) => name.toLowerCase()))].sort();
   if (!signedHeaders.includes('host')) throw new Error('a request cannot be signed without its host header');
   const canonical = canonicalRequest({ ...request, headers }, signedHeaders, sha256Hex(request.body));
-  const signature = signatureOf(signingKey(request.secretAccessKey, scope, request.cache), stringToSign(amzDate, scope, canonical));
-  headers.push(['authorization', formatAuthorization({ accessKeyId: request.accessKeyId, scope, signedHeaders, signature: signature.toString('hex') })]);
+  const signature = signatureOf(
+    signingKey(request.secretAccessKey, scope, request.cache),
+    stringToSign(amzDate, scope, canonical),
+  );
+  headers.push([
+    'authorization',
+    formatAuthorization({ accessKeyId: request.accessKeyId, scope, signedHeaders, signature: signature.toString('hex') }),
+  ]);
   return headers;
 }
 
@@ -124,7 +133,8 @@ export function parseAuthorization(header: string): SignedAuthorization {
   if (header.length > MAX_AUTHORIZATION) incomplete('the Authorization header is too long');
   const space = header.indexOf(' ');
   const scheme = space < 0 ? header : header.slice(0, space);
-  if (!scheme.startsWith('AWS4-')) throw new Fault('unauthenticated', { reason: `the Authorization header is not ${SIGV4_ALGORITHM}` });
+  if (!scheme.startsWith('AWS4-'))
+    throw new Fault('unauthenticated', { reason: `the Authorization header is not ${SIGV4_ALGORITHM}` });
   if (scheme !== SIGV4_ALGORITHM) incomplete(`only ${SIGV4_ALGORITHM} signatures are accepted`);
   const parts = new Map<string, string>();
   for (const part of header.slice(scheme.length).split(',')) {
@@ -172,7 +182,8 @@ function parseSignedHeaders(text: string): string[] {
   const names = text.split(';');
   if (names.length > MAX_SIGNED_HEADERS) incomplete(`more than ${MAX_SIGNED_HEADERS} signed headers`);
   for (const [index, name] of names.entries()) {
-    if (!/^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name)) incomplete("'SignedHeaders' has a name that is empty, not lower case, or not a header's");
+    if (!/^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name))
+      incomplete("'SignedHeaders' has a name that is empty, not lower case, or not a header's");
     const before = names[index - 1];
     if (before !== undefined && before >= name) incomplete("'SignedHeaders' must be in order, each name once");
   }
