@@ -1,6 +1,7 @@
 import type { Transaction } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import type { IdSource } from '../core/ids.ts';
+import type { Logger } from '../core/logger.ts';
 import type { MetaStore } from '../core/meta-store.ts';
 import type { RegistryTables } from './schema.ts';
 
@@ -47,6 +48,7 @@ export interface RegistryContext {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly options: RegistryOptions;
+  readonly log: Logger;
 }
 
 /** A transaction of the caller's; functions that take one do their work inside it and never commit. */

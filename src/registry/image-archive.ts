@@ -1,0 +1,65 @@
+import { Fault } from '../core/fault.ts';
+import { recordAudit } from './audit.ts';
+import type { RegistryContext } from './context.ts';
+import { readAncestors, readLiveHolds } from './holds.ts';
+import { imageHeld } from './image-delete.ts';
+import type { ImageQuota } from './image-quota.ts';
+import { detailColumns, getImage, readTags, toImageDetail } from './image-rows.ts';
+import type { Images } from './registry.ts';
+import { readRepository } from './repository-rows.ts';
+
+/**
+ * Archiving hides an image from every pull. So it is refused for what is held, and an index and what it lists stay
+ * together: children go into the archive after their indexes and come back before them.
+ */
+export function createSetStorageClass({ meta, clock }: RegistryContext, quota: ImageQuota): Images['setStorageClass'] {
+  return (caller, known, digest, storageClass) =>
+    meta.transact(async (transaction) => {
+      const repository = await readRepository(transaction, known);
+      const image = await getImage(transaction, repository, digest);
+      const now = clock.now();
+      if (image.isArchived !== (storageClass === 'archive')) {
+        if (storageClass === 'archive') {
+          const ancestors = await readAncestors(transaction, repository.id, digest);
+          const holds = await readLiveHolds(transaction, repository, [digest, ...ancestors], now);
+          if (holds.length > 0) throw imageHeld(repository, digest, holds);
+          const parent = await transaction
+            .selectFrom('manifest_child')
+            .innerJoin('manifest', 'manifest.id', 'manifest_child.manifest_id')
+            .select('manifest.digest')
+            .where('manifest_child.digest', '=', digest)
+            .where('manifest.repository_id', '=', repository.id)
+            .where('manifest.storage_class', '=', 'standard')
+            .limit(1)
+            .executeTakeFirst();
+          if (parent !== undefined) refuse(`${parent.digest} lists it and is not archived: archive that one first`);
+        } else {
+          const child = await transaction
+            .selectFrom('manifest_child')
+            .innerJoin('manifest', 'manifest.digest', 'manifest_child.digest')
+            .select('manifest.digest')
+            .where('manifest_child.manifest_id', '=', image.id)
+            .where('manifest.repository_id', '=', repository.id)
+            .where('manifest.storage_class', '=', 'archive')
+            .limit(1)
+            .executeTakeFirst();
+          if (child !== undefined) refuse(`it lists ${child.digest}, which is archived: restore that one first`);
+          await quota.take(transaction, repository.id);
+        }
+        const times = storageClass === 'archive' ? { archived_at: now } : { activated_at: now };
+        await transaction
+          .updateTable('manifest')
+          .set({ storage_class: storageClass, ...times })
+          .where('id', '=', image.id)
+          .execute();
+        const action = storageClass === 'archive' ? 'image.archive' : 'image.activate';
+        await recordAudit(transaction, caller, { at: now, action, repository: repository.name, detail: { digest } });
+      }
+      const row = await transaction.selectFrom('manifest').select(detailColumns).where('id', '=', image.id).executeTakeFirstOrThrow();
+      return toImageDetail(row, (await readTags(transaction, [image.id])).get(image.id) ?? []);
+    });
+}
+
+function refuse(reason: string): never {
+  throw new Fault('storage-class-unsupported', { reason });
+}
