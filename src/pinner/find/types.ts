@@ -47,6 +47,8 @@ export interface ReferencePart {
   text: string;
   /** When it differs from the reference's own. */
   quoting?: Quoting;
+  /** A digest written without its `sha256:` (the `sha:` key of some Helm charts). */
+  bareHex?: true;
 }
 
 /**

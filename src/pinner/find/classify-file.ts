@@ -1,0 +1,56 @@
+import type { FileType } from './types.ts';
+
+/** How a file is read: as which syntax, and, where its name says so, as which type. */
+export interface FileClass {
+  syntax: 'yaml' | 'json' | 'hcl' | 'dockerfile' | 'js' | 'python' | 'java' | 'go' | 'csharp' | 'env' | 'shell' | 'makefile';
+  /** `undefined`: the content tells. */
+  fileType?: FileType;
+}
+
+const BY_NAME: readonly [RegExp, FileClass][] = [
+  [/(?:^|[./_-])(?:docker|container)file(?:$|[._-](?!md$|dockerignore$|txt$|sh$|py$|go$|ts$|js$|html$|json$|ya?ml$|png$|svg$|test$|rs$|java$|adoc$|rst$|lock$)[^/]*$)/i, { syntax: 'dockerfile', fileType: 'dockerfile' }],
+  [/(?:^|\/)\.github\/workflows\/[^/]+\.ya?ml$|(?:^|\/)action\.ya?ml$/i, { syntax: 'yaml', fileType: 'github-actions' }],
+  [/(?:^|\/)[^/]*\.?gitlab-ci[^/]*\.ya?ml$|(?:^|\/)\.gitlab\/(?:.*\/)?[^/]+\.ya?ml$/i, { syntax: 'yaml', fileType: 'gitlab-ci' }],
+  [/(?:^|\/)\.circleci\/(?:.*\/)?[^/]+\.ya?ml$/i, { syntax: 'yaml', fileType: 'circleci' }],
+  [/(?:^|\/)kustomization(?:\.ya?ml)?$/i, { syntax: 'yaml', fileType: 'kustomize' }],
+  [/(?:^|\/)[^/]*skaffold[^/]*\.ya?ml$/i, { syntax: 'yaml' }],
+  [/(?:^|\/)[^/]*cloud-?build[^/]*\.ya?ml$/i, { syntax: 'yaml', fileType: 'cloudbuild' }],
+  [/(?:^|\/)[^/]*cloud-?build[^/]*\.json$/i, { syntax: 'json', fileType: 'cloudbuild' }],
+  [/(?:^|\/)(?:[^/]*[._-])?compose(?:[._-][^/]*)?\.ya?ml$|(?:^|\/)docker-?(?:stack|compose|swarm)[^/]*\.ya?ml$/i, { syntax: 'yaml', fileType: 'compose' }],
+  [/(?:^|\/)(?:[^/]*[._-])?compose(?:[._-][^/]*)?\.json$/i, { syntax: 'json', fileType: 'compose' }],
+  [/(?:^|\/)\.?devcontainer\.json$|(?:^|\/)\.devcontainer\/(?:.*\/)?[^/]+\.json$/i, { syntax: 'json', fileType: 'devcontainer' }],
+  [/(?:^|\/)(?:imagedefinitions|imageDetail)[^/]*\.json$/i, { syntax: 'json', fileType: 'imagedefinitions' }],
+  [/\.nomad(?:\.hcl)?(?:\.(?:tpl|tftpl|j2))?$|\.nomad\.[a-z]+$/i, { syntax: 'hcl', fileType: 'nomad' }],
+  [/\.(?:tf|tofu|tfvars|hcl)$/i, { syntax: 'hcl' }],
+  [/\.(?:ya?ml)(?:\.(?:tpl|tmpl|tftpl|j2|erb|gotmpl|template|in|dist|example|sample|bak))?$/i, { syntax: 'yaml' }],
+  [/\.json(?:\.(?:tpl|tmpl|tftpl|j2|erb|template|in|dist|example|sample))?$|\.(?:jsonc|json5)$/i, { syntax: 'json' }],
+  [/\.template$/i, { syntax: 'yaml' }],
+  [/\.(?:ts|mts|cts|js|mjs|cjs|tsx|jsx)$/i, { syntax: 'js', fileType: 'cdk' }],
+  [/\.py$/i, { syntax: 'python', fileType: 'cdk' }],
+  [/\.(?:java|kt|scala)$/i, { syntax: 'java', fileType: 'cdk' }],
+  [/\.go$/i, { syntax: 'go', fileType: 'cdk' }],
+  [/\.cs$/i, { syntax: 'csharp', fileType: 'cdk' }],
+  [/(?:^|\/)(?:[^/]*\.)?\.?env(?:\.[A-Za-z0-9_-]+)?$/i, { syntax: 'env', fileType: 'env' }],
+  [/\.(?:sh|bash|zsh)$/i, { syntax: 'shell', fileType: 'shell' }],
+  [/(?:^|\/)(?:GNU)?Makefile(?:\.[^/]*)?$|\.mk$/i, { syntax: 'makefile', fileType: 'makefile' }],
+  [/\/templates\/(?:.*\/)?[^/]+\.(?:tpl|txt)$/i, { syntax: 'yaml', fileType: 'helm-template' }],
+  [/\.(?:tpl|tftpl|tmpl)$/i, { syntax: 'yaml' }],
+];
+
+/** Files that the names above would take in and that never name an image to run. */
+const NEVER = /(?:^|\/)(?:package(?:-lock)?|npm-shrinkwrap|tsconfig[^/]*|composer|cdk(?:\.context)?|renovate|lerna|nx|angular)\.json$|\.min\.json$|\.d\.[cm]?ts$|\.min\.js$|(?:^|\/)(?:pnpm-lock|mkdocs|pubspec|appveyor|dependabot|_config)\.ya?ml$/i;
+
+/**
+ * The kind of a file by its path, and for a file without an extension by its first line. `undefined`: not one that is read.
+ * `bytes` may be empty when only the name is known.
+ */
+export function classifyFile(path: string, bytes: Uint8Array): FileClass | undefined {
+  const name = path.replaceAll('\\', '/');
+  if (NEVER.test(name)) return undefined;
+  for (const [pattern, found] of BY_NAME) if (pattern.test(name)) return found;
+  if (/(?:^|\/)[^/.]+$/.test(name) && bytes[0] === 35 && bytes[1] === 33) {
+    const line = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 100)).toString('latin1');
+    if (/^#![^\n]*\b(?:ba|da|z|k)?sh\b/.test(line)) return { syntax: 'shell', fileType: 'shell' };
+  }
+  return undefined;
+}

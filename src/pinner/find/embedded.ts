@@ -1,0 +1,59 @@
+import type { Collector } from './collector.ts';
+import { findByKeys, type KeyRules } from './image-keys.ts';
+import { parseJson } from './json.ts';
+import { SyntaxProblem } from './text.ts';
+import type { Node, ScalarNode } from './tree.ts';
+import { parseYaml } from './yaml.ts';
+import { maskYamlTemplates } from './template.ts';
+
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+const MAX_EMBEDDED = 1 << 20;
+
+/**
+ * YAML or JSON that is the text of a value. In a literal block (`|`) it stands byte for byte in the file and is read like the
+ * rest. In a quoted string it is listed and left alone: it is a copy that some tool made.
+ */
+export function findEmbedded(scalar: ScalarNode, path: string, collector: Collector, rules: KeyRules): void {
+  if (scalar.end - scalar.start > MAX_EMBEDDED || !/image/i.test(scalar.text)) return;
+  const isCopy = path.endsWith(LAST_APPLIED);
+  if (scalar.style === 'block') readBlock(scalar, path, collector, { ...rules, ...(isCopy ? { skip: 'embedded' as const } : {}) });
+  else if (scalar.style !== 'folded' && /^\s*[[{]/.test(scalar.text)) readString(scalar, path, collector, rules);
+}
+
+function readBlock(scalar: ScalarNode, path: string, collector: Collector, rules: KeyRules): void {
+  if (!/[iI]mage[A-Za-z]*["']?[ \t]*:|repository["']?[ \t]*:/.test(scalar.text)) return;
+  const roots = attempt(() => parseYaml(maskYamlTemplates(scalar.text)).map((document) => document.root));
+  const shift = (rules.shift ?? 0) + scalar.start;
+  for (const root of roots ?? []) {
+    if (root?.kind !== 'map' && root?.kind !== 'sequence') continue;
+    findByKeys(root, path, collector, { ...rules, shift, image: isManifest(root) ? 'certain' : 'tagged', custom: 'tagged' });
+  }
+}
+
+function isManifest(root: Node): boolean {
+  return root.kind === 'map' && root.entries.some(({ key }) => key.text === 'apiVersion') && root.entries.some(({ key }) => key.text === 'kind');
+}
+
+function readString(scalar: ScalarNode, path: string, collector: Collector, rules: KeyRules): void {
+  const root = attempt(() => parseJson(scalar.text));
+  if (root?.kind !== 'map' && root?.kind !== 'sequence') return;
+  // Offsets within an escaped text are not those of the file: the whole value is named instead.
+  const before = collector.candidates.length;
+  findByKeys(root, path, collector, { image: 'likely', custom: 'tagged', skip: 'embedded', shift: (rules.shift ?? 0) + scalar.start, embedded: false });
+  if (scalar.exact) return;
+  for (const candidate of collector.candidates.slice(before)) {
+    for (const part of candidate.parts) {
+      part.start = (rules.shift ?? 0) + scalar.start;
+      part.end = (rules.shift ?? 0) + scalar.end;
+    }
+  }
+}
+
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof SyntaxProblem) return undefined;
+    throw error;
+  }
+}
