@@ -143,7 +143,7 @@ export default defineConfig({
     'no-debugger': 'error',
     'no-empty': 'error',
     'no-var': 'error',
-    'prefer-const': 'error',
+    'prefer-const': ['error', { destructuring: 'all' }],
     eqeqeq: 'error',
   },
   overrides: [

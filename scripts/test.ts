@@ -74,8 +74,8 @@ async function runFiles(chosen: string[], concurrency: number): Promise<void> {
   events.on('test:fail', (event) => {
     const file = shown(event.file);
     const error = event.details.error;
-    // A parent fails with its children, and says nothing of its own.
-    if ('failureType' in error && error.failureType === 'subtestsFailed') return;
+    // A parent fails with its children and children with their parent: only the first has something to say.
+    if ('failureType' in error && (error.failureType === 'subtestsFailed' || error.failureType === 'cancelledByParent')) return;
     countsOf(file).failed++;
     const cause: unknown = error.cause ?? error;
     failed.push({ file, name: event.name, reason: typeof cause === 'string' ? cause : inspect(cause, { depth: 4 }) });
