@@ -42,8 +42,21 @@ test('a runtime with known holes is a warning, and none at all is missing', () =
   assert.deepEqual(statuses('crun version 1.31\ncommit: abc'), ['ok', 'ok']);
   assert.deepEqual(statuses('crun version 1.8.1'), ['warning', 'ok']);
   assert.deepEqual(statuses(undefined, 'runc version 1.1.5+ds1'), ['ok', 'warning']);
-  assert.match(judgeRuntimes({ runc: 'runc version 1.3.2' })[1]?.advice ?? '', /CVE-2025-31133/);
-  assert.doesNotMatch(judgeRuntimes({ runc: 'runc version 1.2.8' })[1]?.advice ?? '', /CVE-2025-31133/);
+  for (const [version, finding] of [
+    ['1.2.7', /CVE-2025-31133/],
+    ['1.2.8', /CVE-2026-41579/],
+    ['1.3.2', /CVE-2025-31133/],
+    ['1.3.5', /CVE-2026-41579/],
+    ['1.3.6', undefined],
+    ['1.4.2', /CVE-2026-41579/],
+    ['1.4.3', undefined],
+    ['1.6.0', undefined],
+    ['2.0.0', undefined],
+  ] as const) {
+    const { advice, status } = judgeRuntimes({ runc: `runc version ${version}` })[1] ?? {};
+    if (finding === undefined) assert.equal(status, 'ok', version);
+    else assert.match(advice ?? '', finding, version);
+  }
 });
 
 test('cgroup layouts are told apart, and the mixture that crun refuses is a warning', async (t) => {

@@ -35,30 +35,38 @@ function judgeCrun(printed: string | undefined, other: boolean): Check {
   };
 }
 
-/** CVE-2025-31133, -52565 and -52881, fixed in 1.2.8 and 1.3.3; distributions carry the repair back to older versions. */
+/** Where each line of runc's releases has the repairs: of the escapes of 2025, and of the links at /dev of 2026. */
+const escapesRepaired = [
+  [1, 2, 8],
+  [1, 3, 3],
+  [1, 4, 0],
+];
+const linksRepaired = [
+  [1, 3, 6],
+  [1, 4, 3],
+  [1, 5, 0],
+];
+
 function judgeRunc(printed: string | undefined, other: boolean): Check {
   const name = 'runc';
   if (printed === undefined) return { name, ...absent(other, 'crun') };
   const version = parseVersion(printed);
-  const repaired =
-    version !== undefined && (isAtLeast(version, [1, 3, 3]) || (isAtLeast(version, [1, 2, 8]) && !isAtLeast(version, [1, 3])));
-  if (repaired) {
-    return {
-      name,
-      status: 'warning',
-      found: shown(printed),
-      advice: 'Newer repairs exist (CVE-2026-41579, a link at /dev in an image). Keep it up to date, or use crun 1.31 or newer.',
-      needed: false,
-    };
+  const warning = (advice: string): Check => ({ name, status: 'warning', found: shown(printed), advice, needed: false });
+  if (version === undefined || !isRepaired(version, escapesRepaired)) {
+    return warning(
+      'By its version, an image can leave its container (CVE-2025-31133, CVE-2025-52565, CVE-2025-52881), unless the distribution has repaired it. Run only images that you trust, or install runc 1.3.6, or crun 1.31, or newer.',
+    );
   }
-  return {
-    name,
-    status: 'warning',
-    found: shown(printed),
-    advice:
-      'By its version, an image can leave its container (CVE-2025-31133, CVE-2025-52565, CVE-2025-52881), unless the distribution has repaired it. Run only images that you trust, or install crun 1.31 or newer.',
-    needed: false,
-  };
+  if (!isRepaired(version, linksRepaired)) {
+    return warning('An image can make links in folders of this machine (CVE-2026-41579). Install 1.3.6, 1.4.3 or newer.');
+  }
+  return { name, status: 'ok', found: shown(printed), needed: false };
+}
+
+/** True when the version's own line of releases has the repair, or the version is of a line after all of them. */
+function isRepaired(version: number[], repairs: number[][]): boolean {
+  const own = repairs.find((repair) => repair[0] === version[0] && repair[1] === version[1]);
+  return own === undefined ? repairs.every((repair) => isAtLeast(version, repair)) : isAtLeast(version, own);
 }
 
 function absent(other: boolean, install: string): Omit<Check, 'name'> {
