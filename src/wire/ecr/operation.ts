@@ -12,8 +12,6 @@ import type { Input, StructureShape, Wire } from '../aws/shape.ts';
 export interface EcrCall {
   readonly caller: Caller;
   readonly registry: Registry;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
   /** `host:port` as it stands in a `repositoryUri`. */
   readonly registryHost: string;
   /** `http://host:port`. */
