@@ -68,16 +68,17 @@ export async function deleteImage(
   digest: Digest,
   deletion: { cause: DeletionCause; run?: string },
 ): Promise<Tag[]> {
+  const now = context.clock.now();
   const image = await getImage(transaction, repository, digest);
   const ancestors = await readAncestors(transaction, repository.id, digest);
-  const holds = await readLiveHolds(transaction, repository, [digest, ...ancestors], context.clock.now());
+  const holds = await readLiveHolds(transaction, repository, [digest, ...ancestors], now);
   if (holds.length > 0) throw imageHeld(repository, digest, holds);
   if (ancestors.length > 0) {
     const parents = await readParents(transaction, repository.id, [digest]);
     throw new Fault('image-referenced', { repository: repository.name, digest, parents });
   }
   const tags = (await readTags(transaction, [image.id])).get(image.id) ?? [];
-  await moveToDeleted(transaction, context, caller, repository, { ...deletion, image });
+  await moveToDeleted(transaction, context, caller, repository, { ...deletion, image, now });
   return tags;
 }
 
@@ -91,17 +92,16 @@ export function imageHeld(repository: Repository, digest: Digest, holds: Hold[])
 
 /**
  * Moves one image, or all of the repository's, among the deleted ones, with their tags, edges and history. The caller has
- * made sure that none is held; holds that have expired go with their images.
+ * made sure that none is held at the time `now`; holds that had expired by then go with their images.
  */
 export async function moveToDeleted(
   transaction: RegistryTransaction,
-  { clock, options }: Pick<RegistryContext, 'clock' | 'options'>,
+  { options }: Pick<RegistryContext, 'options'>,
   caller: Caller,
   repository: Repository,
-  which: { image?: { id: number; digest: Digest }; cause: DeletionCause; run?: string },
+  which: { image?: { id: number; digest: Digest }; cause: DeletionCause; run?: string; now: number },
 ): Promise<void> {
-  const now = clock.now();
-  const { image } = which;
+  const { image, now } = which;
   const { account, region, name } = repository;
   // Whole tables at a time: a repository may have 100,000 images. The casts are for databases that have to know the type
   // of a bare parameter; tag names need no escape inside JSON.

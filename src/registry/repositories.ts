@@ -142,10 +142,11 @@ export function createRepositories(context: RegistryContext, applyTemplate?: App
         if (any !== undefined && !force) {
           throw new Fault('repository-not-empty', { repository: repository.name, registryId: repository.account });
         }
-        const holds = await readLiveHolds(transaction, repository, 'all', clock.now());
+        const now = clock.now();
+        const holds = await readLiveHolds(transaction, repository, 'all', now);
         const first = holds[0];
         if (first !== undefined) throw imageHeld(repository, first.digest, holds);
-        if (any !== undefined) await moveToDeleted(transaction, context, caller, repository, { cause: 'delete' });
+        if (any !== undefined) await moveToDeleted(transaction, context, caller, repository, { cause: 'delete', now });
         await transaction.deleteFrom('repository').where('id', '=', repository.id).execute();
         await recordAudit(transaction, caller, { at: clock.now(), action: 'repository.delete', repository: repository.name, detail: { force } });
       }),
