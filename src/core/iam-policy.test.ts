@@ -266,6 +266,26 @@ for (const [document, names] of MALFORMED) {
   });
 }
 
+test('a key with several values: a plain test needs one of them, a negated one all', () => {
+  const context = {
+    resourceTags: new Map([
+      ['Team', 'blue'],
+      ['team', 'red'],
+    ]),
+  };
+  const cases: [operator: string, holds: boolean][] = [
+    ['StringEquals', true],
+    ['StringNotEquals', false],
+    ['ForAnyValue:StringNotEquals', true],
+    ['ForAllValues:StringEquals', false],
+    ['ForAllValues:StringNotEquals', false],
+  ];
+  for (const [operator, holds] of cases) {
+    const Condition = { [operator]: { 'aws:ResourceTag/Team': 'blue' } };
+    assert.equal(decide({ identity: [{ ...ALLOW_ALL, Condition }] }, { context }), holds ? 'allowed' : 'denied', operator);
+  }
+});
+
 test('an identity policy names resources and no principals', () => {
   const parse = (statement: object) => () =>
     parsePolicy(JSON.stringify({ Statement: statement }), 'identity' satisfies PolicyKind);
