@@ -16,6 +16,7 @@ import type { ImageDetail, Repository, StorageClass, TagStatus } from '../../reg
 import { decodePageToken, encodePageToken } from '../aws/page-token.ts';
 import type { Wire } from '../aws/shape.ts';
 import { readImageId } from './image-ids.ts';
+import { listRows } from './list-rows.ts';
 import { onRepository, seconds, type EcrCall } from './operation.ts';
 import { CHECKED_IMAGE_DIGEST, DEFAULT_PAGE, IMAGE_IDS, IMAGE_STATUS_FILTER, MAX_RESULTS, NEXT_TOKEN, ON_REPOSITORY, TAG_STATUS } from './shapes.ts';
 
@@ -135,47 +136,6 @@ async function listByStatus(call: EcrCall, repository: Repository, { limit, next
 function hasStatus(image: ImageDetail, tagStatus: TagStatus, imageStatus: StatusFilter): boolean {
   if (tagStatus !== 'ANY' && (tagStatus === 'TAGGED') !== image.tags.length > 0) return false;
   return imageStatus === 'ANY' || imageStatus === describeStatus(image);
-}
-
-type ListPage = (limit: number, next: string | undefined) => Promise<Page<ImageDetail>>;
-
-/**
- * One row for each tag of each image, and one for an untagged image. A page may end within an image: the position is
- * then the place of that image in the list, its digest, and the last tag that was told.
- */
-async function listRows(list: ListPage, limit: number, position: string[]): Promise<{ rows: ImageIdentifier[]; position?: string[] }> {
-  const [from, digest, tag] = position;
-  const start = from === '' ? undefined : from;
-  const page = await list(limit, start);
-  let images = page.items;
-  if (digest !== undefined && tag !== undefined) {
-    // Newer images may have come before it since; an image that has gone has nothing more to tell.
-    const at = images.findIndex((image) => image.digest === digest);
-    if (at >= 0) images = images.slice(at).map((image, index) => (index > 0 ? image : { ...image, tags: image.tags.filter((name) => name > tag) }));
-  }
-  const skipped = page.items.length - images.length;
-  const rows: ImageIdentifier[] = [];
-  for (const [index, image] of images.entries()) {
-    const isResumed = index === 0 && digest === image.digest;
-    if (image.tags.length === 0 && !isResumed) rows.push({ imageDigest: image.digest });
-    const room = limit - rows.length;
-    const told = image.tags.slice(0, Math.max(room, 0));
-    rows.push(...told.map((imageTag) => ({ imageDigest: image.digest, imageTag })));
-    const isWhole = told.length === image.tags.length;
-    if (rows.length < limit && isWhole) continue;
-    const before = skipped + index;
-    const last = told.at(-1) ?? (isResumed ? tag : undefined);
-    if (!isWhole && last !== undefined) return { rows, position: [(await cursorAfter(list, start, before)) ?? '', image.digest, last] };
-    const isLast = before + (isWhole ? 1 : 0) === page.items.length;
-    const next = isLast ? page.next : await cursorAfter(list, start, before + (isWhole ? 1 : 0));
-    return next === undefined ? { rows } : { rows, position: [next] };
-  }
-  return page.next === undefined ? { rows } : { rows, position: [page.next] };
-}
-
-/** Where a list goes on after `count` entries from `start`. */
-async function cursorAfter(list: ListPage, start: string | undefined, count: number): Promise<string | undefined> {
-  return count === 0 ? start : (await list(count, start)).next;
 }
 
 function describeStatus(image: ImageDetail): 'ACTIVE' | 'ARCHIVED' {
