@@ -12,16 +12,21 @@ import type { Digest, DigestAlgorithm } from '../core/digest.ts';
  * The store does no locking between `publish` and `remove` of one digest: the registry holds a lock for each digest.
  */
 export interface BlobStore {
-  /** Makes an empty staging file for an upload session. */
-  createUpload(uploadId: string): Promise<void>;
+  /** Makes an empty staging file for an upload session, to be hashed by `algorithm` (sha256 when absent) as it grows. */
+  createUpload(uploadId: string, algorithm?: DigestAlgorithm): Promise<void>;
   /**
    * Writes `source` behind the first `offset` bytes of the staging file (anything beyond them is cut off first) and
    * gives the new length. When `source` fails, or gives more than `limit` bytes (`blob-too-large`), the file is cut
-   * back to `offset` and the error comes through. One call at a time for each upload.
+   * back to `offset` and the error comes through. One call at a time for each upload. The source must not use the
+   * memory of a chunk again. `undefined`, with nothing written, when the staging file is gone or shorter than `offset`
+   * (power was lost before its bytes reached the disk): the session is to begin anew.
    */
-  append(uploadId: string, offset: number, source: AsyncIterable<Uint8Array>, limit: number): Promise<number>;
-  /** The digest of the first `size` bytes of the staging file. Instant when one process took all of them and the algorithm was known. */
-  uploadDigest(uploadId: string, size: number, algorithm: DigestAlgorithm): Promise<Digest>;
+  append(uploadId: string, offset: number, source: AsyncIterable<Uint8Array>, limit: number): Promise<number | undefined>;
+  /**
+   * The digest of the first `size` bytes of the staging file; `undefined` when it is gone or shorter. Instant when one
+   * process took all of them and the algorithm was known.
+   */
+  uploadDigest(uploadId: string, size: number, algorithm: DigestAlgorithm): Promise<Digest | undefined>;
   /** Makes the staging file durable and then the blob `digest`. Replaces a blob of the same digest. The upload is gone afterwards. */
   publish(uploadId: string, digest: Digest): Promise<BlobStamp>;
   /** Removes the staging file; fine if there is none. */
