@@ -66,7 +66,7 @@ if [ "$(id -u)" = 0 ]; then
 elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
   as_root='sudo -n'
 else
-  give_up "Not root, and sudo asks for a password. Install them with: sudo apt-get install $missing"
+  give_up "Not root, and no sudo without a password. Install them with: sudo apt-get install $missing"
 fi
 
 echo "Installing with apt: $missing   (HOLDFAST_SETUP=off to go without)" >&2
