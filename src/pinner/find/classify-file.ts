@@ -48,9 +48,8 @@ export function classifyFile(path: string, bytes: Uint8Array): FileClass | undef
   const name = path.replaceAll('\\', '/');
   if (NEVER.test(name)) return undefined;
   for (const [pattern, found] of BY_NAME) if (pattern.test(name)) return found;
-  if (/(?:^|\/)[^/.]+$/.test(name) && bytes[0] === 35 && bytes[1] === 33) {
-    const line = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 100)).toString('latin1');
-    if (/^#![^\n]*\b(?:ba|da|z|k)?sh\b/.test(line)) return { syntax: 'shell', fileType: 'shell' };
-  }
-  return undefined;
+  if (!/(?:^|\/)[^/.]+$/.test(name)) return undefined;
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, 1000)).toString('latin1');
+  if (/^#![^\n]*\b(?:ba|da|z|k)?sh\b/.test(head)) return { syntax: 'shell', fileType: 'shell' };
+  return /^(?:---\r?\n)?(?:#[^\n]*\n)*(?:apiVersion|kind): [^\n]+\r?\n/.test(head) ? { syntax: 'yaml' } : undefined;
 }

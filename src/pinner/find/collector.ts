@@ -1,4 +1,5 @@
 import { readLiteral, type Strength } from './literal.ts';
+import { MASK } from './template.ts';
 import { readable } from './text.ts';
 import type { FileType, Problem, Quoting, ReferencePart, SkipReason } from './types.ts';
 import type { ScalarNode } from './tree.ts';
@@ -8,6 +9,8 @@ import type { ScalarNode } from './tree.ts';
  * `weak`: only a text with a tag, a digest or a registry is taken. `tagged`: only one with a tag or a digest.
  */
 export type Trust = 'certain' | 'likely' | 'weak' | 'tagged';
+
+const MASKED = new RegExp(`${MASK}+`, 'g');
 
 const ENOUGH: Record<Trust, readonly Strength[]> = {
   certain: ['digest', 'tag', 'host', 'path', 'bare'],
@@ -45,7 +48,7 @@ export function createCollector(fileType: FileType): Collector {
     const known = taken.get(start);
     if (known) return true;
     taken.set(start, candidate);
-    candidates.push({ ...candidate, position: readable(candidate.position) });
+    candidates.push({ ...candidate, position: readable(candidate.position.replaceAll(MASKED, '*')) });
     return true;
   };
   return {

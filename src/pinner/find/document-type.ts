@@ -49,5 +49,7 @@ function hasServices(top: Node): boolean {
 }
 
 function isCloudBuild(top: Node): boolean {
-  return itemsAt(top, 'steps').some((step) => /^(?:gcr\.io\/cloud-builders|gcr\.io\/google\.com\/cloudsdktool|gcr\.io\/k8s-skaffold)/.test(scalarAt(step, 'name')?.text ?? ''));
+  const steps = itemsAt(top, 'steps');
+  const isStep = (step: Node | undefined): boolean => /^(?:[a-z0-9-]+\.)*(?:gcr\.io|pkg\.dev)\//.test(scalarAt(step, 'name')?.text ?? '');
+  return steps.some(isStep) && !steps.some((step) => has(step, 'image') || has(step, 'uses') || has(step, 'run'));
 }

@@ -168,6 +168,8 @@ function readMatrix(matrix: MapNode | undefined, key: string, path: string, coll
 }
 
 function readSteps(owner: Node | undefined, path: string, collector: Collector): void {
+  // What a step of this job builds and tags is not to be looked for in a registry.
+  const commands = itemsAt(owner, 'steps').map((step) => `${scalarAt(step, 'run')?.text ?? ''}\n${scalarAt(step, 'with', 'tags')?.text ?? ''}`).join('\n');
   itemsAt(owner, 'steps').forEach((step, index) => {
     const at = `${path}.steps[${index}]`;
     addDockerUrl(collector, entryOf(step, 'uses'), `${at}.uses`);
@@ -175,7 +177,7 @@ function readSteps(owner: Node | undefined, path: string, collector: Collector):
       const value = scalarAt(input.value);
       if (!value) continue;
       const name = `${at}.with.${input.key.text}`;
-      if (/^(?:image|[a-z0-9_-]+[_-]image)$/i.test(input.key.text) && !/^(?:output|push|target|build)[_-]?image$/i.test(input.key.text)) collector.add(spanOf(value), name, 'tagged');
+      if (/^(?:image|[a-z0-9_-]+[_-]image)$/i.test(input.key.text) && !/^(?:output|push|target|build)[_-]?image$/i.test(input.key.text)) collector.add(spanOf(value), name, 'tagged', value.text !== '' && commands.includes(value.text) ? 'built' : undefined);
       else if (input.key.text === 'driver-opts') readDriverOptions(value, name, collector);
     }
   });
@@ -249,6 +251,9 @@ function findInSkaffold(root: Node, collector: Collector): void {
       if (scalar && scalar.style !== 'block') collector.add(spanOf(scalar), key, key === 'image' ? 'certain' : 'likely', built.has(scalar.text) ? 'built' : undefined);
     }
   });
+  findByKeys(root, '', collector, OTHER_KEYS);
+  // A profile's patch of `/build/artifacts/0/image` names what is built.
+  for (const candidate of collector.candidates) if (/patches\[[0-9]+\]\.value$/.test(candidate.position)) candidate.skip ??= 'built';
 }
 
 function findInDevcontainer(root: Node, collector: Collector): void {

@@ -17,7 +17,7 @@ export function findEmbedded(scalar: ScalarNode, path: string, collector: Collec
   if (scalar.end - scalar.start > MAX_EMBEDDED || !/image/i.test(scalar.text)) return;
   const isCopy = path.endsWith(LAST_APPLIED);
   if (scalar.style === 'block') readBlock(scalar, path, collector, { ...rules, ...(isCopy ? { skip: 'embedded' as const } : {}) });
-  else if (scalar.style !== 'folded' && /^\s*[[{]/.test(scalar.text)) readString(scalar, path, collector, rules);
+  else if (/^\s*[[{]/.test(scalar.text)) readString(scalar, path, collector, rules);
 }
 
 function readBlock(scalar: ScalarNode, path: string, collector: Collector, rules: KeyRules): void {

@@ -1,4 +1,5 @@
 import type { Collector, Span, Trust } from './collector.ts';
+import { findInDockerfile } from './dockerfile.ts';
 import { findByKeys } from './image-keys.ts';
 import { parseHcl, type Attribute, type Block, type Body, type Expression } from './hcl.ts';
 import { parseJson } from './json.ts';
@@ -123,6 +124,7 @@ function addString(value: Expression, at: string, trust: Trust, scene: Scene, is
 
 /** JSON or YAML in a heredoc, byte for byte in the file; its `${…}` are masked. */
 function findInHeredoc(value: Extract<Expression, { kind: 'heredoc' }>, path: string, scene: Scene): void {
+  if (/^\s*(?:#[^\n]*\n\s*)*(?:ARG\s|FROM\s)/.test(value.text)) return findInDockerfile(value.text, scene.collector, `${path} `, value.start);
   if (!/[iI]mage["']?\s*:/.test(value.text)) return;
   const masked = value.text.replaceAll(/[$%]\{[^{}\n]*\}/g, (found) => MASK.repeat(found.length));
   const roots = attempt(() => (/^\s*[[{]/.test(masked) ? [parseJson(masked)] : parseYaml(masked).map((document) => document.root)));

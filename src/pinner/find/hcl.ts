@@ -98,6 +98,11 @@ function readItem(reader: Reader, body: Body): void {
   const start = reader.at;
   const quoted = text[reader.at] === '"' ? readString(reader) : undefined;
   const name = quoted?.text ?? readWord(reader);
+  // HCL 1, which Nomad still reads in places, has names with dots.
+  while (quoted === undefined && text[reader.at] === '.') {
+    reader.at++;
+    if (readWord(reader) === undefined) break;
+  }
   if (name === undefined) throw new SyntaxProblem(reader.at, 'a name was expected');
   skip(reader, true);
   if ((text[reader.at] === '=' && text[reader.at + 1] !== '=') || text[reader.at] === ':') {

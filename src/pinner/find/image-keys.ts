@@ -1,7 +1,7 @@
 import { spanOf, subSpan, type Collector, type Span, type Trust } from './collector.ts';
 import { findEmbedded } from './embedded.ts';
 import { readLiteral } from './literal.ts';
-import { follow, scalarAt, type Entry, type MapNode, type Node, type ScalarNode } from './tree.ts';
+import { follow, itemsAt, scalarAt, type Entry, type MapNode, type Node, type ScalarNode } from './tree.ts';
 import type { SkipReason } from './types.ts';
 
 /** What the kind of file says of the keys in it. */
@@ -55,6 +55,17 @@ function visitMap(map: MapNode, path: string, parentKey: string, collector: Coll
     if (entry.value?.kind !== 'alias') visit(value, at, key, collector, rules);
   }
   readPatch(map, path, collector, rules);
+  if (parentKey === 'kustomize') readImageList(map, path, collector, rules);
+}
+
+/** Argo CD's `kustomize: { images: [old=new:tag, new:tag] }`. */
+function readImageList(map: MapNode, path: string, collector: Collector, rules: KeyRules): void {
+  itemsAt(map, 'images').forEach((item, index) => {
+    const scalar = scalarAt(item);
+    if (!scalar?.exact) return;
+    const span = spanOf(scalar, rules.shift);
+    collector.add(subSpan(span, span.text.indexOf('=') + 1, span.text.length), `${path}.images[${index}]`, 'tagged', rules.skip);
+  });
 }
 
 function readImageEntry(map: MapNode, entry: Entry, value: ScalarNode, at: string, parentKey: string, collector: Collector, rules: KeyRules): boolean {

@@ -27,9 +27,11 @@ export const maskHclTemplates = (text: string): string => maskTemplates(text, [P
 function maskBracket(text: string, bracket: Bracket): string {
   const actions: [number, number][] = [];
   for (let at = text.indexOf(bracket.open); at >= 0; ) {
-    const close = text.indexOf(bracket.close, at + 2);
+    // A comment of Go's templates ends at `*/` and holds any action.
+    const isComment = bracket === GO && /^\{\{-?[ \t]*\/\*/.test(text.slice(at, at + 16));
+    const from = isComment ? text.indexOf('*/', at + 4) : at + 2;
+    const close = from < 0 ? -1 : text.indexOf(bracket.close, from);
     if (close < 0) break;
-    // `{{` in a flow map of flow maps ends in `}}` too: an action has its own closing, without another opening between.
     const end = close + 2;
     actions.push([at, end]);
     at = text.indexOf(bracket.open, end);
