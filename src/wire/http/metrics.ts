@@ -15,6 +15,8 @@ export function createMetrics({ usage, clock }: MetricsOptions): { healthz: Http
   const requests = new Map<string, { count: number; seconds: number }>();
   return {
     async healthz(_request, response) {
+      // `holdfast doctor` knows by it that the port is taken by one of ours.
+      response.setHeader('Server', 'Holdfast');
       sendText(response, 200, 'ok\n');
     },
     observe({ method, path, status, duration }) {
