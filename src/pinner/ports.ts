@@ -24,3 +24,19 @@ export interface FileStatus {
   /** Permission bits. */
   mode: number;
 }
+
+/** Replaces files so that a reader, or a crash at any moment, sees the old bytes or the new ones and nothing else. */
+export interface FileReplacer {
+  /**
+   * Writes the new bytes of `path` beside it, with its permission bits, and touches nothing else yet. A path that is a
+   * link stages the file that it leads to.
+   */
+  stage(path: string, bytes: Uint8Array): Promise<StagedFile>;
+}
+
+export interface StagedFile {
+  /** Puts the new bytes in place in one step, if the file still has exactly the bytes `expected`. */
+  commit(expected: Uint8Array): Promise<'replaced' | 'changed'>;
+  /** Removes what was staged. */
+  discard(): Promise<void>;
+}
