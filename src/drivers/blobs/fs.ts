@@ -27,6 +27,8 @@ const EARLY_SYNC_BYTES = 32 * 1024 * 1024;
 /** Flushes at one time: each holds a thread of libuv's pool, which reads need, too. */
 const SYNCS = 2;
 
+const UPLOAD_ID = /^[A-Za-z0-9-]{1,64}$/;
+
 /** What one process knows of a staging file that it wrote from the first byte on. */
 interface LiveUpload {
   algorithm: DigestAlgorithm;
@@ -61,7 +63,7 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
   const blobFolder = (digest: Digest) => join(root, 'blobs', digestAlgorithm(digest), digestHex(digest).slice(0, 2));
   const blobPath = (digest: Digest) => join(blobFolder(digest), digestHex(digest));
   const uploadPath = (uploadId: string) => {
-    if (!/^[A-Za-z0-9-]{1,64}$/.test(uploadId)) throw new Error(`not an upload id: ${JSON.stringify(uploadId)}`);
+    if (!UPLOAD_ID.test(uploadId)) throw new Error(`not an upload id: ${JSON.stringify(uploadId)}`);
     return join(uploads, uploadId);
   };
 
@@ -206,6 +208,7 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
 
     async *listUploads() {
       for (const uploadId of await files.names(uploads)) {
+        if (!UPLOAD_ID.test(uploadId)) continue;
         const state = await orAbsent(() => files.stat(join(uploads, uploadId)));
         if (state !== undefined) yield { uploadId, modifiedAt: state.modifiedAt };
       }
@@ -250,6 +253,7 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
     async *list() {
       for (const algorithm of ['sha256', 'sha512']) {
         for (const folder of await files.names(join(root, 'blobs', algorithm))) {
+          if (!/^[a-f0-9]{2}$/.test(folder)) continue;
           for (const name of await files.names(join(root, 'blobs', algorithm, folder))) {
             const digest = `${algorithm}:${name}`;
             // What a person put there is not ours to list, nor to collect.
