@@ -1,14 +1,15 @@
 import type { Command } from '../../src/cli/command.ts';
 import { commands } from '../../src/cli/commands.ts';
-import { optionRows } from '../../src/cli/help.ts';
+import { optionRows, sentence } from '../../src/cli/help.ts';
+import { serve } from '../../src/serve-command.ts';
 import { markdownTable } from './markdown.ts';
 
 /** docs/cli.md: every command, from the same table that parses and helps. */
 export function cliPage(): string {
-  const all = commands.flatMap((command) => walk(command.name, command));
+  const all = [serve, ...commands].flatMap((command) => walk(command.name, command));
   const overview = markdownTable(
     ['Command', 'What it is for'],
-    all.map(([path, { summary }]) => [`[\`${path}\`](#${path.replaceAll(' ', '-')})`, summary]),
+    all.map(([path, { summary }]) => [`[\`${path}\`](#${path.replaceAll(' ', '-')})`, sentence(summary)]),
   );
   return [
     '# The command line',
@@ -31,7 +32,7 @@ function section(path: string, command: Command): string {
   return [
     `## ${path}`,
     '',
-    `${command.summary[0]?.toUpperCase()}${command.summary.slice(1)}.`,
+    `${sentence(command.summary)}.`,
     '',
     '```',
     ...command.usage.map((line) => `holdfast ${line}`),

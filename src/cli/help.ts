@@ -6,7 +6,7 @@ export function overview(commands: Command[]): string {
     'Usage: holdfast COMMAND [OPTIONS]',
     '',
     'Commands:',
-    ...columns(commands.map((command) => [command.name, command.summary])),
+    ...columns(commands.map((command) => [command.name, sentence(command.summary)])),
     '',
     'holdfast help COMMAND   how a command is used, with examples',
     'holdfast --version      the version',
@@ -16,9 +16,9 @@ export function overview(commands: Command[]): string {
 
 /** The page of one command; `path` is what is typed to reach it: `tags history`. */
 export function commandHelp(path: string, command: Command): string {
-  const lines = [`${command.summary}.`, '', ...usageLines(path, command)];
+  const lines = [`${sentence(command.summary)}.`, '', ...usageLines(path, command)];
   if (command.subcommands !== undefined && command.subcommands.length > 0) {
-    lines.push('', 'Commands:', ...columns(command.subcommands.map((each) => [`${path} ${each.name}`, each.summary])));
+    lines.push('', 'Commands:', ...columns(command.subcommands.map((each) => [`${path} ${each.name}`, sentence(each.summary)])));
   }
   lines.push('', 'Options:', ...columns(optionRows(command)));
   if (command.examples.length > 0) {
@@ -42,6 +42,11 @@ export function optionRows(command: Command): [typed: string, help: string][] {
     return [`${short}--${name}${value}`, `${option.help}${option.multiple === true ? ' (may be repeated)' : ''}`];
   });
   return [...rows, ['-h, --help', 'show this page']];
+}
+
+/** With a capital letter at its start. */
+export function sentence(text: string): string {
+  return `${text[0]?.toUpperCase() ?? ''}${text.slice(1)}`;
 }
 
 const pageWidth = 90;

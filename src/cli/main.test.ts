@@ -77,7 +77,7 @@ test('help shows usage, options and examples, by both roads', async () => {
     assert.ok(byWord.stdout.includes(part), part);
   }
   assert.match((await runCommand(commands, ['help', 'tags', 'history'])).stdout, /tags history REPOSITORY TAG/);
-  assert.match((await runCommand(commands, ['--help'])).stdout, /echo +say what was typed/);
+  assert.match((await runCommand(commands, ['--help'])).stdout, /echo +Say what was typed/);
   assert.equal((await runCommand(commands, ['help', 'nothing'])).code, 2);
 });
 
