@@ -10,7 +10,11 @@ async function measure(name: string, count: number, work: (index: number) => Pro
   const started = process.hrtime.bigint();
   for (let index = 0; index < count; index++) await work(index);
   const microseconds = Number(process.hrtime.bigint() - started) / 1000;
-  console.log(`${name.padEnd(64)} ${(microseconds / count).toFixed(1).padStart(9)} µs  ${Math.round((count / microseconds) * 1e6).toLocaleString('en').padStart(9)}/s`);
+  console.log(
+    `${name.padEnd(64)} ${(microseconds / count).toFixed(1).padStart(9)} µs  ${Math.round((count / microseconds) * 1e6)
+      .toLocaleString('en')
+      .padStart(9)}/s`,
+  );
 }
 
 /** Rows as many pushes would leave them, written at once. */
@@ -19,7 +23,11 @@ async function fill(name: string, count: number, options: { oneImage: boolean })
   const digest = await registry.push(repository, name, 'seed');
   const first = await images.resolve(repository, { digest });
   await context.meta.transact(async (transaction) => {
-    const seed = await transaction.selectFrom('manifest').selectAll().where('repository_id', '=', repository.id).executeTakeFirstOrThrow();
+    const seed = await transaction
+      .selectFrom('manifest')
+      .selectAll()
+      .where('repository_id', '=', repository.id)
+      .executeTakeFirstOrThrow();
     for (let index = 0; index < count; index++) {
       let id = seed.id;
       if (!options.oneImage) {
@@ -57,7 +65,12 @@ for (const repository of [empty, tenThousand]) {
   for (let index = 0; index < 6000; index++) await registry.addBlob(repository, `layer ${index}`);
   await registry.addBlob(repository, 'config');
 }
-for (let index = 0; index < 6000; index++) prepared.push(imageManifest('config', [`layer ${index}`, `layer ${index + 1}`, `layer ${index + 2}`], { annotations: { index: String(index) } }));
+for (let index = 0; index < 6000; index++)
+  prepared.push(
+    imageManifest('config', [`layer ${index}`, `layer ${index + 1}`, `layer ${index + 2}`], {
+      annotations: { index: String(index) },
+    }),
+  );
 const push = (repository: typeof empty) => async () => {
   const index = next++;
   await images.put(caller, repository, { body: prepared[index % 5990]?.body as Uint8Array, tags: [parseTag(`push-${index}`)] });
@@ -67,13 +80,19 @@ for (let round = 0; round < 3; round++) {
   await measure('put into a small repository (flushed to disk)', 400, push(empty));
   await measure('put into a repository of 10,000 images and tags', 400, push(tenThousand));
 }
-await measure('put of an image that is there already', 1000, () => images.put(caller, empty, { body: prepared[501]?.body as Uint8Array, tags: [parseTag('push-501')] }));
+await measure('put of an image that is there already', 1000, () =>
+  images.put(caller, empty, { body: prepared[501]?.body as Uint8Array, tags: [parseTag('push-501')] }),
+);
 
 await measure('page of 100 tags of 100,000', 100, () => images.tags(hundredThousand, { limit: 100 }));
 await measure('page of 1,000 tags of 100,000', 100, () => images.tags(hundredThousand, { limit: 1000 }));
 await measure('page of 10,000 tags of 100,000', 20, () => images.tags(hundredThousand, { limit: 10_000 }));
 await measure('page of 100 images of 100,000', 100, () => images.list(hundredThousand, { limit: 100 }));
 await measure('page of 1,000 images of 100,000', 20, () => images.list(hundredThousand, { limit: 1000 }));
-await measure('page of untagged images where all 100,000 are tagged', 5, () => images.list(hundredThousand, { limit: 100, tagStatus: 'UNTAGGED' }));
-await measure('delete of a repository with 100,000 images', 1, () => registry.repositories.delete(caller, hundredThousand, { force: true }));
+await measure('page of untagged images where all 100,000 are tagged', 5, () =>
+  images.list(hundredThousand, { limit: 100, tagStatus: 'UNTAGGED' }),
+);
+await measure('delete of a repository with 100,000 images', 1, () =>
+  registry.repositories.delete(caller, hundredThousand, { force: true }),
+);
 for (const end of ends) await end();

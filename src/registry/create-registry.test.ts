@@ -19,7 +19,14 @@ it('the whole registry takes an image in, layer by layer, and counts what it has
   const blobs = await openFileBlobs({ root: join(folder, 'blobs'), log: silentLogger });
   test.after(() => blobs.close());
   const clock = createManualClock(1_700_000_000_000);
-  const registry = createRegistry({ meta, blobs, clock, ids: createCountingIds(), log: silentLogger, settings: { limits: { imagesPerRepository: 1 } } });
+  const registry = createRegistry({
+    meta,
+    blobs,
+    clock,
+    ids: createCountingIds(),
+    log: silentLogger,
+    settings: { limits: { imagesPerRepository: 1 } },
+  });
 
   const repository = await registry.repositories.create(caller, 'team/app' as RepositoryName);
   for (const content of ['config', 'layer']) {

@@ -40,7 +40,15 @@ export interface RegistryDependencies {
 }
 
 /** Builds the room out of what it needs of the world. `meta` has run `registryMigrations`. */
-export function createRegistry({ meta, blobs, clock, ids, log, settings = {}, applyTemplate }: RegistryDependencies): RegistryRoom {
+export function createRegistry({
+  meta,
+  blobs,
+  clock,
+  ids,
+  log,
+  settings = {},
+  applyTemplate,
+}: RegistryDependencies): RegistryRoom {
   const options: RegistryOptions = {
     ...defaultRegistryOptions,
     ...settings,

@@ -11,7 +11,8 @@ export function encodeCursor(values: (number | string)[]): string {
 
 /** Raises `parameter-invalid` for anything that `encodeCursor` did not make of values of these kinds. */
 export function decodeCursor<const Kinds extends readonly Kind[]>(text: string, kinds: Kinds): Values<Kinds> {
-  const invalid = () => new Fault('parameter-invalid', { member: 'nextToken', constraint: 'Must be a token from an earlier page' });
+  const invalid = () =>
+    new Fault('parameter-invalid', { member: 'nextToken', constraint: 'Must be a token from an earlier page' });
   if (text.length > 2048) throw invalid();
   let values: unknown;
   try {
@@ -19,13 +20,19 @@ export function decodeCursor<const Kinds extends readonly Kind[]>(text: string, 
   } catch {
     throw invalid();
   }
-  const fits = (value: unknown, index: number) => typeof value === kinds[index] && (typeof value !== 'number' || Number.isSafeInteger(value));
+  const fits = (value: unknown, index: number) =>
+    typeof value === kinds[index] && (typeof value !== 'number' || Number.isSafeInteger(value));
   if (!Array.isArray(values) || values.length !== kinds.length || !values.every(fits)) throw invalid();
   return values as Values<Kinds>;
 }
 
 /** Makes a page of rows that were read with one more than `limit`. */
-export function pageOf<Row, Item>(rows: Row[], limit: number, key: (row: Row) => (number | string)[], item: (row: Row) => Item): Page<Item> {
+export function pageOf<Row, Item>(
+  rows: Row[],
+  limit: number,
+  key: (row: Row) => (number | string)[],
+  item: (row: Row) => Item,
+): Page<Item> {
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
   const hasMore = rows.length > limit && last !== undefined;

@@ -11,7 +11,13 @@ describe('holds', () => {
     const repository = await registry.create();
     const digest = await registry.push(repository, 'one');
     const since = registry.clock.now();
-    const first = await registry.holds.take(caller, repository, { digest, kind: 'task', holder: 'a', note: 'first', timeToLive: 1000 });
+    const first = await registry.holds.take(caller, repository, {
+      digest,
+      kind: 'task',
+      holder: 'a',
+      note: 'first',
+      timeToLive: 1000,
+    });
     assert.deepEqual(first, {
       id: first.id,
       repository: repository.name,
@@ -41,9 +47,15 @@ describe('holds', () => {
     const registry = await createTestRegistry(test);
     const repository = await registry.create();
     const digest = digestOf('nothing');
-    await assert.rejects(registry.holds.take(caller, repository, { digest, kind: 'task', holder: 'a' }), fault('image-unknown', { digest }));
+    await assert.rejects(
+      registry.holds.take(caller, repository, { digest, kind: 'task', holder: 'a' }),
+      fault('image-unknown', { digest }),
+    );
     await registry.repositories.delete(caller, repository, { force: false });
-    await assert.rejects(registry.holds.take(caller, repository, { digest, kind: 'task', holder: 'a' }), fault('repository-unknown'));
+    await assert.rejects(
+      registry.holds.take(caller, repository, { digest, kind: 'task', holder: 'a' }),
+      fault('repository-unknown'),
+    );
   });
 
   it('say which of their words are wrong', async (test) => {
@@ -52,7 +64,10 @@ describe('holds', () => {
     const digest = await registry.push(repository, 'one');
     const good = { digest, kind: 'task', holder: 'a' };
     for (const [member, value] of Object.entries({ kind: 'Task', holder: '', note: 'x'.repeat(513), timeToLive: 0 })) {
-      await assert.rejects(registry.holds.take(caller, repository, { ...good, [member]: value }), fault('parameter-invalid', { member }));
+      await assert.rejects(
+        registry.holds.take(caller, repository, { ...good, [member]: value }),
+        fault('parameter-invalid', { member }),
+      );
     }
   });
 
@@ -65,8 +80,13 @@ describe('holds', () => {
       registry.clock.advance(1);
       return (await registry.holds.take(caller, where, { digest: what, kind, holder })).id;
     };
-    const ids = [await take(repository, digest, 'task', 'b'), await take(other, second, 'service', 'a'), await take(repository, digest, 'service', 'a')];
-    const list = async (filter: object) => (await registry.holds.list(caller, { limit: 10, ...filter })).items.map((hold) => hold.id);
+    const ids = [
+      await take(repository, digest, 'task', 'b'),
+      await take(other, second, 'service', 'a'),
+      await take(repository, digest, 'service', 'a'),
+    ];
+    const list = async (filter: object) =>
+      (await registry.holds.list(caller, { limit: 10, ...filter })).items.map((hold) => hold.id);
     assert.deepEqual(await list({}), ids);
     assert.deepEqual(await list({ repository: repository.name }), [ids[0], ids[2]]);
     assert.deepEqual(await list({ digest: second }), [ids[1]]);
@@ -75,7 +95,10 @@ describe('holds', () => {
     const page = await registry.holds.list(caller, { limit: 2 });
     assert.deepEqual(await list({ next: page.next }), [ids[2]]);
     assert.deepEqual((await registry.holds.list({ ...caller, region: 'eu-west-1' }, { limit: 10 })).items, []);
-    await assert.rejects(registry.holds.list(caller, { limit: 1, next: 'made up' }), fault('parameter-invalid', { member: 'nextToken' }));
+    await assert.rejects(
+      registry.holds.list(caller, { limit: 1, next: 'made up' }),
+      fault('parameter-invalid', { member: 'nextToken' }),
+    );
   });
 
   it('are released once, by callers of their place', async (test) => {
@@ -96,13 +119,15 @@ describe('holds', () => {
     const digests = [await registry.push(repository, 'one'), await registry.push(repository, 'two')];
     const take = (fail: boolean) =>
       context.meta.transact(async (transaction) => {
-        for (const digest of digests) await takeHold(transaction, context, caller, repository, { digest, kind: 'service', holder: 'web' });
+        for (const digest of digests)
+          await takeHold(transaction, context, caller, repository, { digest, kind: 'service', holder: 'web' });
         if (fail) throw new Error('the deployment was refused');
       });
     await assert.rejects(take(true), /refused/);
     assert.deepEqual((await registry.holds.list(caller, { limit: 10 })).items, []);
     await take(false);
-    const release = (which: Parameters<typeof releaseHolds>[1]) => context.meta.transact((transaction) => releaseHolds(transaction, which));
+    const release = (which: Parameters<typeof releaseHolds>[1]) =>
+      context.meta.transact((transaction) => releaseHolds(transaction, which));
     assert.equal(await release({ kind: 'service', holder: 'other' }), 0);
     assert.equal(await release({ kind: 'service', holder: 'web', digests: [digests[0] as never] }), 1);
     assert.equal(await release({ kind: 'service', holder: 'web', repository: { id: repository.id + 1 } }), 0);
@@ -114,7 +139,13 @@ describe('holds', () => {
     const repository = await registry.create();
     const digest = await registry.push(repository, 'one');
     await registry.holds.take(caller, repository, { digest, kind: 'task', holder: 'a' });
-    await assert.rejects(registry.context.meta.transact((transaction) => transaction.deleteFrom('manifest').execute()), /FOREIGN KEY/);
-    await assert.rejects(registry.context.meta.transact((transaction) => transaction.deleteFrom('repository').execute()), /FOREIGN KEY/);
+    await assert.rejects(
+      registry.context.meta.transact((transaction) => transaction.deleteFrom('manifest').execute()),
+      /FOREIGN KEY/,
+    );
+    await assert.rejects(
+      registry.context.meta.transact((transaction) => transaction.deleteFrom('repository').execute()),
+      /FOREIGN KEY/,
+    );
   });
 });

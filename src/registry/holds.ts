@@ -79,7 +79,12 @@ export async function releaseHolds(
 }
 
 /** Live holds on any of the digests, oldest first. */
-export async function readLiveHolds(database: Kysely<RegistryTables>, repository: Repository, digests: Digest[] | 'all', now: number): Promise<Hold[]> {
+export async function readLiveHolds(
+  database: Kysely<RegistryTables>,
+  repository: Repository,
+  digests: Digest[] | 'all',
+  now: number,
+): Promise<Hold[]> {
   const holds: Hold[] = [];
   for (const chunk of digests === 'all' ? [undefined] : chunksOf(digests)) {
     let query = database
@@ -151,7 +156,8 @@ export function createHolds(context: RegistryContext): Holds {
           .where('repository.account', '=', caller.account)
           .where('repository.region', '=', caller.region)
           .executeTakeFirst();
-        if (hold === undefined || (hold.expires_at !== null && hold.expires_at <= clock.now())) throw new Fault('hold-unknown', { id });
+        if (hold === undefined || (hold.expires_at !== null && hold.expires_at <= clock.now()))
+          throw new Fault('hold-unknown', { id });
         await transaction.deleteFrom('hold').where('id', '=', id).execute();
         await recordAudit(transaction, caller, {
           at: clock.now(),
@@ -180,7 +186,10 @@ export function createHolds(context: RegistryContext): Holds {
       if (next !== undefined) {
         const [since, id] = decodeCursor(next, ['number', 'string']);
         query = query.where((builder) =>
-          builder.or([builder('hold.since', '>', since), builder.and([builder('hold.since', '=', since), builder('hold.id', '>', id)])]),
+          builder.or([
+            builder('hold.since', '>', since),
+            builder.and([builder('hold.since', '=', since), builder('hold.id', '>', id)]),
+          ]),
         );
       }
       return pageOf(await query.execute(), limit, (row) => [row.since, row.id], toHold);
@@ -197,7 +206,8 @@ function checkRequest({ kind, holder, note, timeToLive }: HoldRequest): void {
   const refuse = (member: string, constraint: string): never => {
     throw new Fault('parameter-invalid', { member, constraint });
   };
-  if (kind.length > LONGEST_KIND || !/^[a-z][a-z0-9-]*$/.test(kind)) refuse('kind', `Must be a lower-case word of at most ${LONGEST_KIND} characters`);
+  if (kind.length > LONGEST_KIND || !/^[a-z][a-z0-9-]*$/.test(kind))
+    refuse('kind', `Must be a lower-case word of at most ${LONGEST_KIND} characters`);
   if (holder === '' || holder.length > LONGEST_HOLDER) refuse('holder', `Must have 1 to ${LONGEST_HOLDER} characters`);
   if (note !== undefined && note.length > LONGEST_HOLDER) refuse('note', `Must have at most ${LONGEST_HOLDER} characters`);
   if (timeToLive !== undefined && !(Number.isSafeInteger(timeToLive) && timeToLive > 0 && timeToLive < 2 ** 52)) {

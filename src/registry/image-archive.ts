@@ -55,7 +55,11 @@ export function createSetStorageClass({ meta, clock }: RegistryContext, quota: I
         const action = storageClass === 'archive' ? 'image.archive' : 'image.activate';
         await recordAudit(transaction, caller, { at: now, action, repository: repository.name, detail: { digest } });
       }
-      const row = await transaction.selectFrom('manifest').select(detailColumns).where('id', '=', image.id).executeTakeFirstOrThrow();
+      const row = await transaction
+        .selectFrom('manifest')
+        .select(detailColumns)
+        .where('id', '=', image.id)
+        .executeTakeFirstOrThrow();
       return toImageDetail(row, (await readTags(transaction, [image.id])).get(image.id) ?? []);
     });
 }

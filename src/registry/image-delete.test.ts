@@ -35,7 +35,13 @@ describe('deleting an image', () => {
       ],
     });
     const [event] = (await registry.tags.history(repository, v1, { limit: 1 })).items;
-    assert.deepEqual(event, { tag: v1, at: registry.clock.now(), oldDigest: digest, principal: caller.principal, cause: 'expire' });
+    assert.deepEqual(event, {
+      tag: v1,
+      at: registry.clock.now(),
+      oldDigest: digest,
+      principal: caller.principal,
+      cause: 'expire',
+    });
     await assert.rejects(registry.images.delete(caller, repository, digest), fault('image-unknown', { digest }));
   });
 
@@ -53,8 +59,14 @@ describe('deleting an image', () => {
       await assert.rejects(registry.images.setStorageClass(caller, repository, digest, 'archive'), refused);
       assert.equal((await registry.holds.on(repository, digest)).length, 1);
     }
-    await assert.rejects(registry.images.untag(caller, repository, v1, { lastTag: 'delete-image' }), fault('image-held', { digest: child }));
-    await assert.rejects(registry.repositories.delete(caller, repository, { force: true }), fault('image-held', { digest: outer.digest }));
+    await assert.rejects(
+      registry.images.untag(caller, repository, v1, { lastTag: 'delete-image' }),
+      fault('image-held', { digest: child }),
+    );
+    await assert.rejects(
+      registry.repositories.delete(caller, repository, { force: true }),
+      fault('image-held', { digest: outer.digest }),
+    );
     assert.equal((await registry.images.list(repository, { limit: 10 })).items.length, 3);
   });
 
@@ -104,7 +116,10 @@ describe('deleting an image', () => {
     const digest = await registry.push(repository, 'one');
     await registry.images.delete(caller, repository, digest);
     await registry.context.meta.transact((transaction) => transaction.deleteFrom('repository_blob').execute());
-    await assert.rejects(registry.context.meta.transact((transaction) => transaction.deleteFrom('blob').execute()), /FOREIGN KEY/);
+    await assert.rejects(
+      registry.context.meta.transact((transaction) => transaction.deleteFrom('blob').execute()),
+      /FOREIGN KEY/,
+    );
   });
 });
 
@@ -140,8 +155,14 @@ describe('removing a tag', () => {
     const mismatch = fault('tag-digest-mismatch', { repository: repository.name, digest, tag: v1 });
     await assert.rejects(registry.images.untag(caller, repository, v1, { lastTag: 'keep-image', digest }), mismatch);
     await assert.rejects(registry.images.resolve(repository, { tag: v1, digest }), mismatch);
-    await assert.rejects(registry.images.untag(caller, repository, latest, { lastTag: 'keep-image' }), fault('image-unknown', { tag: latest }));
-    await assert.rejects(registry.images.resolve(repository, { tag: latest, digest }), fault('image-unknown', { tag: latest, digest }));
+    await assert.rejects(
+      registry.images.untag(caller, repository, latest, { lastTag: 'keep-image' }),
+      fault('image-unknown', { tag: latest }),
+    );
+    await assert.rejects(
+      registry.images.resolve(repository, { tag: latest, digest }),
+      fault('image-unknown', { tag: latest, digest }),
+    );
     assert.equal((await registry.images.resolve(repository, { tag: v2, digest })).digest, digest);
   });
 });
@@ -162,7 +183,10 @@ describe('restoring a deleted image', () => {
     assert.deepEqual(Buffer.from((await registry.images.read(repository, v1)).body), Buffer.from(body));
     assert.equal((await registry.images.read(repository, v2)).digest, taker);
     assert.deepEqual((await registry.images.listDeleted(repository, { limit: 10 })).items, []);
-    await assert.rejects(registry.images.restore(caller, repository, digest), fault('deleted-image-unknown', { repository: repository.name, digest }));
+    await assert.rejects(
+      registry.images.restore(caller, repository, digest),
+      fault('deleted-image-unknown', { repository: repository.name, digest }),
+    );
   });
 
   it('makes its blobs members of the repository again', async (test) => {
@@ -235,12 +259,16 @@ describe('archiving an image', () => {
     const child = await registry.push(repository, 'child');
     const { body } = indexManifest([child]);
     const index = (await registry.images.put(caller, repository, { body, tags: [v1] })).digest;
-    const set = (digest: typeof child, storageClass: 'archive' | 'standard') => registry.images.setStorageClass(caller, repository, digest, storageClass);
+    const set = (digest: typeof child, storageClass: 'archive' | 'standard') =>
+      registry.images.setStorageClass(caller, repository, digest, storageClass);
     await assert.rejects(set(child, 'archive'), fault('storage-class-unsupported'));
     await set(index, 'archive');
     await set(child, 'archive');
     await assert.rejects(set(index, 'standard'), fault('storage-class-unsupported'));
-    await assert.rejects(registry.images.put(caller, repository, { body, tags: [v1] }), fault('children-unknown', { digests: [child] }));
+    await assert.rejects(
+      registry.images.put(caller, repository, { body, tags: [v1] }),
+      fault('children-unknown', { digests: [child] }),
+    );
     await registry.images.delete(caller, repository, index);
     await registry.images.restore(caller, repository, index);
     assert.equal((await registry.images.resolve(repository, { digest: index })).storageClass, 'archive');

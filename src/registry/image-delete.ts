@@ -27,7 +27,9 @@ export function createDeletions(context: RegistryContext): Pick<Images, 'untag' 
         }
         const isLast = lastTag === 'delete-image' && !(await hasOtherTag(transaction, target.manifestId, tag));
         if (isLast) {
-          await deleteImage(transaction, context, caller, repository, target.digest, { cause: cause === 'expire' ? 'expire' : 'delete' });
+          await deleteImage(transaction, context, caller, repository, target.digest, {
+            cause: cause === 'expire' ? 'expire' : 'delete',
+          });
         } else {
           const at = await repositoryTime(transaction, repository, clock.now());
           await removeTag(transaction, caller, repository, { name: tag, digest: target.digest }, { at, cause });
@@ -44,7 +46,10 @@ export function createDeletions(context: RegistryContext): Pick<Images, 'untag' 
     delete: (caller, known, digest, { cause = 'delete', run } = {}) =>
       meta.transact(async (transaction) => {
         const repository = await readRepository(transaction, known);
-        const tags = await deleteImage(transaction, context, caller, repository, digest, { cause, ...(run !== undefined ? { run } : {}) });
+        const tags = await deleteImage(transaction, context, caller, repository, digest, {
+          cause,
+          ...(run !== undefined ? { run } : {}),
+        });
         await recordAudit(transaction, caller, {
           at: clock.now(),
           action: `image.${cause}`,
@@ -105,7 +110,8 @@ export async function moveToDeleted(
   const { account, region, name } = repository;
   // Whole tables at a time: a repository may have 100,000 images. The casts are for databases that have to know the type
   // of a bare parameter; tag names need no escape inside JSON.
-  const selected = image === undefined ? sql<boolean>`manifest.repository_id = ${repository.id}` : sql<boolean>`manifest.id = ${image.id}`;
+  const selected =
+    image === undefined ? sql<boolean>`manifest.repository_id = ${repository.id}` : sql<boolean>`manifest.id = ${image.id}`;
   const text = (value: string | null) => sql`cast(${value} as text)`;
   const number = (value: number) => sql`cast(${value} as bigint)`;
   const at = await repositoryTime(transaction, repository, now);
@@ -149,6 +155,12 @@ export async function moveToDeleted(
 }
 
 async function hasOtherTag(transaction: RegistryTransaction, manifestId: number, tag: Tag): Promise<boolean> {
-  const row = await transaction.selectFrom('tag').select('name').where('manifest_id', '=', manifestId).where('name', '!=', tag).limit(1).executeTakeFirst();
+  const row = await transaction
+    .selectFrom('tag')
+    .select('name')
+    .where('manifest_id', '=', manifestId)
+    .where('name', '!=', tag)
+    .limit(1)
+    .executeTakeFirst();
   return row !== undefined;
 }

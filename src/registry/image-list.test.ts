@@ -6,7 +6,10 @@ import { caller, createTestRegistry } from '../../test/support/registry.ts';
 import { fault } from '../../test/support/faults.ts';
 
 /** All pages of a list, one after the other; `between` runs before each but the first. */
-async function collect<Item>(list: (page: { next?: string }) => Promise<Page<Item>>, between?: () => Promise<unknown>): Promise<Item[]> {
+async function collect<Item>(
+  list: (page: { next?: string }) => Promise<Page<Item>>,
+  between?: () => Promise<unknown>,
+): Promise<Item[]> {
   const items: Item[] = [];
   let page = await list({});
   items.push(...page.items);
@@ -88,8 +91,17 @@ describe('lists of images', () => {
   it('refuse a token that they did not give', async (test) => {
     const registry = await createTestRegistry(test);
     const repository = await registry.create();
-    for (const next of ['', 'x', Buffer.from('[1]').toString('base64url'), Buffer.from('["1",2]').toString('base64url'), 'A'.repeat(5000)]) {
-      await assert.rejects(registry.images.list(repository, { limit: 1, next }), fault('parameter-invalid', { member: 'nextToken' }));
+    for (const next of [
+      '',
+      'x',
+      Buffer.from('[1]').toString('base64url'),
+      Buffer.from('["1",2]').toString('base64url'),
+      'A'.repeat(5000),
+    ]) {
+      await assert.rejects(
+        registry.images.list(repository, { limit: 1, next }),
+        fault('parameter-invalid', { member: 'nextToken' }),
+      );
     }
   });
 });

@@ -30,7 +30,12 @@ export function createImageLists({ meta }: RegistryContext): Pick<Images, 'resol
       if (id.tag !== undefined) {
         const target = (await readTargets(read, repository.id, [id.tag])).get(id.tag);
         if (target !== undefined && digest !== undefined && target.digest !== digest) {
-          throw new Fault('tag-digest-mismatch', { repository: repository.name, registryId: repository.account, digest, tag: id.tag });
+          throw new Fault('tag-digest-mismatch', {
+            repository: repository.name,
+            registryId: repository.account,
+            digest,
+            tag: id.tag,
+          });
         }
         digest = target?.digest;
       }
@@ -72,7 +77,12 @@ export function createImageLists({ meta }: RegistryContext): Pick<Images, 'resol
       }
       const rows = await query.execute();
       if (rows.length === 0) await checkThere(repository);
-      const page = pageOf(rows, limit, (row) => [row.pushed_at, row.id], (row) => row);
+      const page = pageOf(
+        rows,
+        limit,
+        (row) => [row.pushed_at, row.id],
+        (row) => row,
+      );
       return { ...page, items: await withTags(page.items) };
     },
 
@@ -106,7 +116,12 @@ export function createImageLists({ meta }: RegistryContext): Pick<Images, 'resol
       if (next !== undefined) query = query.where('digest', '>', decodeCursor(next, ['string'])[0]);
       const rows = await query.execute();
       if (rows.length === 0) await checkThere(repository);
-      const page = pageOf(rows, limit, (row) => [row.digest], (row) => row);
+      const page = pageOf(
+        rows,
+        limit,
+        (row) => [row.digest],
+        (row) => row,
+      );
       return { ...page, items: await withTags(page.items) };
     },
   };

@@ -59,7 +59,12 @@ describe('putting an image', () => {
     const before = await everything(registry);
     registry.clock.advance(1000);
     for (const tags of [[v1], []]) {
-      assert.deepEqual(await registry.images.put(caller, repository, { body, tags }), { digest, mediaType, created: false, moved: [] });
+      assert.deepEqual(await registry.images.put(caller, repository, { body, tags }), {
+        digest,
+        mediaType,
+        created: false,
+        moved: [],
+      });
     }
     assert.deepEqual(await everything(registry), before);
   });
@@ -98,7 +103,10 @@ describe('putting an image', () => {
       { mutability: 'MUTABLE_WITH_EXCLUSION', tag: latest, because: 'tag' },
     ] as const;
     for (const { mutability, tag, because } of cases) {
-      const repository = await registry.create(`team/${mutability.toLowerCase()}`, { tagMutability: mutability, exclusionFilters: filters });
+      const repository = await registry.create(`team/${mutability.toLowerCase()}`, {
+        tagMutability: mutability,
+        exclusionFilters: filters,
+      });
       const first = await registry.push(repository, 'one', tag);
       const { body } = await registry.buildImage(repository, 'two');
       const before = await everything(registry);
@@ -132,7 +140,10 @@ describe('putting an image', () => {
     const repository = await registry.create();
     const { body, digest } = await registry.buildImage(repository, 'one');
     const given = digestOf('something else');
-    await assert.rejects(registry.images.put(caller, repository, { body, tags: [], digest: given }), fault('image-digest-mismatch', { given, computed: digest }));
+    await assert.rejects(
+      registry.images.put(caller, repository, { body, tags: [], digest: given }),
+      fault('image-digest-mismatch', { given, computed: digest }),
+    );
     const long = digestOf(body, 'sha512');
     assert.equal((await registry.images.put(caller, repository, { body, tags: [], digest: long })).digest, long);
     assert.equal((await registry.images.read(repository, long)).digest, long);
@@ -142,10 +153,17 @@ describe('putting an image', () => {
   it('refuses what is no manifest', async (test) => {
     const registry = await createTestRegistry(test);
     const repository = await registry.create();
-    const put = (body: Uint8Array, mediaType?: string) => registry.images.put(caller, repository, { body, tags: [v1], ...(mediaType ? { mediaType } : {}) });
+    const put = (body: Uint8Array, mediaType?: string) =>
+      registry.images.put(caller, repository, { body, tags: [v1], ...(mediaType ? { mediaType } : {}) });
     await assert.rejects(put(Buffer.from('{')), fault('manifest-invalid'));
-    await assert.rejects(put(new Uint8Array(MANIFEST_LIMITS.bytes + 1)), fault('manifest-too-large', { limit: MANIFEST_LIMITS.bytes }));
-    await assert.rejects(put(Buffer.from('{"schemaVersion":2}'), 'text/plain'), fault('media-type-unsupported', { mediaType: 'text/plain' }));
+    await assert.rejects(
+      put(new Uint8Array(MANIFEST_LIMITS.bytes + 1)),
+      fault('manifest-too-large', { limit: MANIFEST_LIMITS.bytes }),
+    );
+    await assert.rejects(
+      put(Buffer.from('{"schemaVersion":2}'), 'text/plain'),
+      fault('media-type-unsupported', { mediaType: 'text/plain' }),
+    );
     await assert.rejects(put(imageManifest('c', ['l']).body, MediaType.dockerManifest), fault('manifest-invalid'));
   });
 
@@ -156,11 +174,16 @@ describe('putting an image', () => {
     const layer = await registry.addBlob(repository, 'layer');
     const { body } = imageManifest('config', ['layer', 'layer', 'absent']);
     const put = () => registry.images.put(caller, repository, { body, tags: [v1] });
-    await assert.rejects(put(), fault('layers-unknown', { digests: [digestOf('config'), digestOf('absent')], registryId: caller.account }));
+    await assert.rejects(
+      put(),
+      fault('layers-unknown', { digests: [digestOf('config'), digestOf('absent')], registryId: caller.account }),
+    );
     await registry.addBlob(repository, 'config');
     await registry.addBlob(repository, 'absent');
     const mark = (corrupt_at: number | null) =>
-      registry.context.meta.transact((transaction) => transaction.updateTable('blob').set({ corrupt_at }).where('digest', '=', layer).execute());
+      registry.context.meta.transact((transaction) =>
+        transaction.updateTable('blob').set({ corrupt_at }).where('digest', '=', layer).execute(),
+      );
     await mark(5);
     await assert.rejects(put(), fault('layers-unknown', { digests: [layer] }));
     assert.deepEqual((await registry.images.list(repository, { limit: 10 })).items, []);
@@ -173,7 +196,11 @@ describe('putting an image', () => {
     const repository = await registry.create();
     await registry.addBlob(repository, 'config');
     const here = await registry.addBlob(repository, 'here');
-    const foreign = (content: string) => ({ mediaType: 'application/vnd.oci.image.layer.nondistributable.v1.tar', digest: digestOf(content), size: 1 });
+    const foreign = (content: string) => ({
+      mediaType: 'application/vnd.oci.image.layer.nondistributable.v1.tar',
+      digest: digestOf(content),
+      size: 1,
+    });
     const { body } = imageManifest('config', [], { layers: [foreign('here'), foreign('elsewhere')] });
     await registry.images.put(caller, repository, { body, tags: [v1] });
     const kept = await registry.context.meta.read.selectFrom('manifest_blob').select('digest').execute();
@@ -187,7 +214,10 @@ describe('putting an image', () => {
     const large = await registry.push(repository, 'a much larger one');
     const elsewhere = await registry.push(other, 'elsewhere');
     const missing = indexManifest([small, elsewhere, elsewhere]);
-    await assert.rejects(registry.images.put(caller, repository, { body: missing.body, tags: [v1] }), fault('children-unknown', { digests: [elsewhere] }));
+    await assert.rejects(
+      registry.images.put(caller, repository, { body: missing.body, tags: [v1] }),
+      fault('children-unknown', { digests: [elsewhere] }),
+    );
     const { body, digest } = indexManifest([small, large, small]);
     await registry.images.put(caller, repository, { body, tags: [v1] });
     const detail = await registry.images.resolve(repository, { tag: v1 });
@@ -202,10 +232,17 @@ describe('putting an image', () => {
     const repository = await registry.create();
     const subject = imageManifest('later', []).digest;
     const refer = async (content: string, artifactType: string) => {
-      const { body } = await registry.buildImage(repository, content, { artifactType, subject: { mediaType: MediaType.ociManifest, digest: subject, size: 1 } });
+      const { body } = await registry.buildImage(repository, content, {
+        artifactType,
+        subject: { mediaType: MediaType.ociManifest, digest: subject, size: 1 },
+      });
       return registry.images.put(caller, repository, { body, tags: [] });
     };
-    const results = [await refer('signature', 'test/signature'), await refer('other signature', 'test/signature'), await refer('bom', 'test/bom')];
+    const results = [
+      await refer('signature', 'test/signature'),
+      await refer('other signature', 'test/signature'),
+      await refer('bom', 'test/bom'),
+    ];
     for (const result of results) assert.equal(result.subject, subject);
     const digests = results.map((result) => result.digest);
     const all = await registry.images.referrers(repository, subject, { limit: 10 });
@@ -266,10 +303,13 @@ describe('putting an image', () => {
     const registry = await createTestRegistry(test);
     const repository = await registry.create('team/app', { tagMutability: 'IMMUTABLE' });
     const images = await Promise.all(Array.from({ length: 8 }, (_, index) => registry.buildImage(repository, `racer ${index}`)));
-    const results = await Promise.allSettled(images.map(({ body }) => registry.images.put(caller, repository, { body, tags: [v1] })));
+    const results = await Promise.allSettled(
+      images.map(({ body }) => registry.images.put(caller, repository, { body, tags: [v1] })),
+    );
     const winners = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value.digest] : []));
     assert.equal(winners.length, 1);
-    for (const result of results) if (result.status === 'rejected') fault('tag-immutable', { digest: winners[0] as string })(result.reason);
+    for (const result of results)
+      if (result.status === 'rejected') fault('tag-immutable', { digest: winners[0] as string })(result.reason);
     assert.equal((await registry.images.list(repository, { limit: 10 })).items.length, 1);
   });
 });

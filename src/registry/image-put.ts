@@ -2,7 +2,6 @@ import { digestAlgorithm, type Digest } from '../core/digest.ts';
 import { Fault } from '../core/fault.ts';
 import { declaredImageSize, parseManifest, requiredBlobs, type Manifest } from '../core/manifest.ts';
 import type { Caller } from '../core/place.ts';
-import type { Tag } from '../core/tag.ts';
 import { recordAudit } from './audit.ts';
 import type { RegistryContext, RegistryTransaction } from './context.ts';
 import { chunksOf, findImage, readTargets } from './image-rows.ts';
@@ -16,7 +15,8 @@ import { checkTagLimit, moveTags, refuseProtectedMoves, repositoryTime } from '.
  * transaction: the collector, which looks for references in a transaction as well, finds them or the push finds nothing.
  */
 export function createPut(context: RegistryContext, quota: ImageQuota): Images['put'] {
-  return (caller, repository, request) => context.meta.transact((transaction) => put(transaction, context, quota, caller, repository, request));
+  return (caller, repository, request) =>
+    context.meta.transact((transaction) => put(transaction, context, quota, caller, repository, request));
 }
 
 async function put(
@@ -59,13 +59,20 @@ async function put(
   let id = stored?.id;
   if (id === undefined) {
     const imageSize = manifest.shape === 'index' ? largestChild : declaredImageSize(manifest);
-    id = await insertManifest(transaction, repository, manifest, request.body, imageSize, { pushed_at: at, pushed_by: caller.principal });
+    id = await insertManifest(transaction, repository, manifest, request.body, imageSize, {
+      pushed_at: at,
+      pushed_by: caller.principal,
+    });
     await insertEdges(transaction, id, manifest, blobs);
     await forgetDeleted(transaction, repository, digest);
   } else if (created) {
     await transaction.updateTable('manifest').set({ storage_class: 'standard', activated_at: at }).where('id', '=', id).execute();
   }
-  await moveTags(transaction, caller, repository, { id, digest }, moved, { at, cause: stored === undefined ? 'push' : 'retag', targets });
+  await moveTags(transaction, caller, repository, { id, digest }, moved, {
+    at,
+    cause: stored === undefined ? 'push' : 'retag',
+    targets,
+  });
   await recordAudit(transaction, caller, {
     at,
     action: 'image.push',
@@ -166,7 +173,12 @@ export async function insertManifest(
 }
 
 /** Writes what keeps the manifest's content alive. */
-export async function insertEdges(transaction: RegistryTransaction, manifestId: number, manifest: Manifest, blobs: Digest[]): Promise<void> {
+export async function insertEdges(
+  transaction: RegistryTransaction,
+  manifestId: number,
+  manifest: Manifest,
+  blobs: Digest[],
+): Promise<void> {
   for (const digests of chunksOf(blobs)) {
     await transaction
       .insertInto('manifest_blob')

@@ -24,7 +24,9 @@ export function createImageQuota(limit: number): ImageQuota {
         return;
       }
       // Archived images do not count; telling them apart costs more, so only where it matters.
-      const left = Math.max(0, limit - (await count(transaction, repositoryId, 'any'))) || limit - (await count(transaction, repositoryId, 'standard'));
+      const left =
+        Math.max(0, limit - (await count(transaction, repositoryId, 'any'))) ||
+        limit - (await count(transaction, repositoryId, 'standard'));
       if (left <= 0) {
         room.delete(repositoryId);
         throw new Fault('limit-exceeded', { what: 'images per repository', limit });

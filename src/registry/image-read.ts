@@ -14,7 +14,13 @@ const CACHED_BODIES_BYTES = 64 * 1024 * 1024;
 export function createRead({ meta }: RegistryContext, pulls: PullTimes): Images['read'] {
   const { read } = meta;
   const bodies = createBodyCache(CACHED_BODIES_BYTES);
-  const columns = ['manifest.id', 'manifest.digest', 'manifest.media_type', 'manifest.storage_class', 'manifest.pulled_at'] as const;
+  const columns = [
+    'manifest.id',
+    'manifest.digest',
+    'manifest.media_type',
+    'manifest.storage_class',
+    'manifest.pulled_at',
+  ] as const;
   const byTag = prepareQuery(
     read
       .selectFrom('tag')
@@ -23,7 +29,9 @@ export function createRead({ meta }: RegistryContext, pulls: PullTimes): Images[
       .where('tag.repository_id', '=', 0)
       .where('tag.name', '=', ''),
   );
-  const byDigest = prepareQuery(read.selectFrom('manifest').select(columns).where('repository_id', '=', 0).where('digest', '=', ''));
+  const byDigest = prepareQuery(
+    read.selectFrom('manifest').select(columns).where('repository_id', '=', 0).where('digest', '=', ''),
+  );
   const bodyOf = prepareQuery(read.selectFrom('manifest').select('body').where('id', '=', 0));
 
   const unknown = async (repository: Repository, id: Digest | Tag): Promise<Error> => {

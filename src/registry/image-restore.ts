@@ -1,7 +1,6 @@
 import { digestAlgorithm, type Digest } from '../core/digest.ts';
 import { Fault } from '../core/fault.ts';
 import { declaredImageSize, parseManifest } from '../core/manifest.ts';
-import type { Caller } from '../core/place.ts';
 import type { Tag } from '../core/tag.ts';
 import { recordAudit } from './audit.ts';
 import type { RegistryContext, RegistryTransaction } from './context.ts';
@@ -59,7 +58,12 @@ export function createRestores(context: RegistryContext): Pick<Images, 'listDele
         const tagsTaken = restored.tags.filter((tag) => targets.has(tag));
         const at = await repositoryTime(transaction, repository, clock.now());
         await moveTags(transaction, caller, repository, { id: restored.id, digest }, tags, { at, cause: 'restore', targets });
-        await recordAudit(transaction, caller, { at, action: 'image.restore', repository: repository.name, detail: { digest, tags, tagsTaken } });
+        await recordAudit(transaction, caller, {
+          at,
+          action: 'image.restore',
+          repository: repository.name,
+          detail: { digest, tags, tagsTaken },
+        });
         return { tags, tagsTaken };
       }),
   };

@@ -73,7 +73,13 @@ export function* chunksOf<Item>(items: Item[], size = CHUNK): Generator<Item[]> 
 export async function readTags(database: Kysely<RegistryTables>, manifestIds: number[]): Promise<Map<number, Tag[]>> {
   const tags = new Map<number, Tag[]>();
   for (const ids of chunksOf(manifestIds)) {
-    const rows = await database.selectFrom('tag').select(['manifest_id', 'name']).where('manifest_id', 'in', ids).orderBy('manifest_id').orderBy('name').execute();
+    const rows = await database
+      .selectFrom('tag')
+      .select(['manifest_id', 'name'])
+      .where('manifest_id', 'in', ids)
+      .orderBy('manifest_id')
+      .orderBy('name')
+      .execute();
     for (const row of rows) {
       const known = tags.get(row.manifest_id);
       if (known === undefined) tags.set(row.manifest_id, [row.name as Tag]);
@@ -90,7 +96,11 @@ export interface StoredImage {
   isArchived: boolean;
 }
 
-export async function findImage(database: Kysely<RegistryTables>, repositoryId: number, digest: Digest): Promise<StoredImage | undefined> {
+export async function findImage(
+  database: Kysely<RegistryTables>,
+  repositoryId: number,
+  digest: Digest,
+): Promise<StoredImage | undefined> {
   const row = await database
     .selectFrom('manifest')
     .select(['id', 'media_type', 'storage_class'])
@@ -108,7 +118,11 @@ export async function getImage(database: Kysely<RegistryTables>, repository: Rep
 }
 
 /** What each of the tags points at; tags that are not there are not in the map. */
-export async function readTargets(database: Kysely<RegistryTables>, repositoryId: number, tags: Tag[]): Promise<Map<Tag, { manifestId: number; digest: Digest }>> {
+export async function readTargets(
+  database: Kysely<RegistryTables>,
+  repositoryId: number,
+  tags: Tag[],
+): Promise<Map<Tag, { manifestId: number; digest: Digest }>> {
   const targets = new Map<Tag, { manifestId: number; digest: Digest }>();
   for (const names of chunksOf(tags)) {
     const rows = await database

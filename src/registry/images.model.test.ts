@@ -93,13 +93,19 @@ function createModel(children: ReadonlyMap<Digest, Digest[]>) {
   };
 }
 
-async function readState({ images, holds }: TestRegistry, repository: Repository, start: number): Promise<ReturnType<ReturnType<typeof createModel>['state']>> {
+async function readState(
+  { images, holds }: TestRegistry,
+  repository: Repository,
+  start: number,
+): Promise<ReturnType<ReturnType<typeof createModel>['state']>> {
   const page = { limit: 1000 };
   const live = (await images.list(repository, page)).items;
   return {
     live: live.map((image) => `${image.digest} ${image.pushedAt - start} ${image.tags.join()}`).sort(),
     tags: (await images.tags(repository, page)).tags,
-    deleted: (await images.listDeleted(repository, page)).items.map((image) => `${image.digest} ${image.pushedAt - start} ${image.tags.join()}`).sort(),
+    deleted: (await images.listDeleted(repository, page)).items
+      .map((image) => `${image.digest} ${image.pushedAt - start} ${image.tags.join()}`)
+      .sort(),
     holds: (await holds.list(repository, page)).items.map((hold) => `${hold.digest} ${hold.holder}`).sort(),
   };
 }
@@ -154,7 +160,8 @@ for (const seed of [1, 2]) {
         const lastTag = pick(['keep-image', 'delete-image'] as const);
         return [model.untag(tag, lastTag), async () => `untagged ${await images.untag(caller, repository, tag, { lastTag })}`];
       }
-      if (chance < 70) return [model.remove(digest), async () => `deleted ${(await images.delete(caller, repository, digest)).join()}`];
+      if (chance < 70)
+        return [model.remove(digest), async () => `deleted ${(await images.delete(caller, repository, digest)).join()}`];
       if (chance < 80) {
         const restore = async () => {
           const { tags, tagsTaken } = await images.restore(caller, repository, digest);
@@ -165,7 +172,12 @@ for (const seed of [1, 2]) {
       if (chance < 87) {
         const timeToLive = random(3) === 0 ? undefined : 1 + random(20);
         const hold = async () => {
-          await holds.take(caller, repository, { digest, kind: 'task', holder, ...(timeToLive !== undefined ? { timeToLive } : {}) });
+          await holds.take(caller, repository, {
+            digest,
+            kind: 'task',
+            holder,
+            ...(timeToLive !== undefined ? { timeToLive } : {}),
+          });
           return 'held';
         };
         return [model.hold(digest, holder, timeToLive), hold];
@@ -202,7 +214,20 @@ for (const seed of [1, 2]) {
       model.pass(step);
       clock.advance(step);
     }
-    const everyOutcome = ['put', 'untagged', 'deleted', 'restored', 'held', 'set', 'tag-immutable', 'children-unknown', 'image-unknown', 'image-held', 'image-referenced', 'deleted-image-unknown'];
+    const everyOutcome = [
+      'put',
+      'untagged',
+      'deleted',
+      'restored',
+      'held',
+      'set',
+      'tag-immutable',
+      'children-unknown',
+      'image-unknown',
+      'image-held',
+      'image-referenced',
+      'deleted-image-unknown',
+    ];
     assert.deepEqual([...seen].sort(), everyOutcome.sort());
   });
 }

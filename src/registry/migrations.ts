@@ -13,7 +13,9 @@ async function createTables(database: Kysely<never>, dialect: MetaDialect): Prom
   const table = (name: string): CreateTableBuilder<string, never> =>
     database.schema
       .createTable(name)
-      .addColumn('id', isSqlite ? 'integer' : 'bigserial', (column) => (isSqlite ? column.primaryKey().autoIncrement() : column.primaryKey()));
+      .addColumn('id', isSqlite ? 'integer' : 'bigserial', (column) =>
+        isSqlite ? column.primaryKey().autoIncrement() : column.primaryKey(),
+      );
   const index = (name: string, on: string, columns: string[]) => database.schema.createIndex(name).on(on).columns(columns);
 
   await table('repository')
@@ -149,7 +151,9 @@ async function createTables(database: Kysely<never>, dialect: MetaDialect): Prom
     .addColumn('expires_at', 'bigint')
     .addColumn('principal', text, (column) => column.notNull())
     .addUniqueConstraint('hold_holder', ['repository_id', 'digest', 'kind', 'holder'])
-    .addForeignKeyConstraint('hold_image', ['repository_id', 'digest'], 'manifest', ['repository_id', 'digest'], (key) => key.onDelete('restrict'))
+    .addForeignKeyConstraint('hold_image', ['repository_id', 'digest'], 'manifest', ['repository_id', 'digest'], (key) =>
+      key.onDelete('restrict'),
+    )
     .execute();
   await index('hold_by_holder', 'hold', ['kind', 'holder']).execute();
   await index('hold_since', 'hold', ['since', 'id']).execute();
@@ -182,7 +186,9 @@ async function createTables(database: Kysely<never>, dialect: MetaDialect): Prom
 
   await database.schema
     .createTable('deleted_blob')
-    .addColumn('deleted_manifest_id', 'bigint', (column) => column.notNull().references('deleted_manifest.id').onDelete('cascade'))
+    .addColumn('deleted_manifest_id', 'bigint', (column) =>
+      column.notNull().references('deleted_manifest.id').onDelete('cascade'),
+    )
     .addColumn('digest', text, (column) => column.notNull().references('blob.digest').onDelete('restrict'))
     .addPrimaryKeyConstraint('deleted_blob_key', ['deleted_manifest_id', 'digest'])
     .execute();

@@ -38,7 +38,10 @@ describe('repositories', () => {
     });
     assert.deepEqual(await repositories.get(caller, name), made);
     assert.deepEqual(await repositories.resourceTags(made), { team: 'shop' });
-    await assert.rejects(repositories.create(caller, name), fault('repository-exists', { repository: name, registryId: caller.account }));
+    await assert.rejects(
+      repositories.create(caller, name),
+      fault('repository-exists', { repository: name, registryId: caller.account }),
+    );
     const elsewhere = { ...caller, region: 'eu-west-1' };
     assert.equal(await repositories.find(elsewhere, name), undefined);
     await assert.rejects(repositories.get(elsewhere, name), fault('repository-unknown', { repository: name }));
@@ -48,7 +51,8 @@ describe('repositories', () => {
   it('are listed by name, in pages, below a prefix', async (test) => {
     const registry = await createTestRegistry(test);
     for (const each of ['team/b', 'team/a', 'teams', 'other', 'team-x/a']) await registry.create(each);
-    const list = async (page: object) => (await registry.repositories.list(caller, { limit: 10, ...page })).items.map((item) => item.name as string);
+    const list = async (page: object) =>
+      (await registry.repositories.list(caller, { limit: 10, ...page })).items.map((item) => item.name as string);
     assert.deepEqual(await list({}), ['other', 'team-x/a', 'team/a', 'team/b', 'teams']);
     assert.deepEqual(await list({ prefix: 'team/' }), ['team/a', 'team/b']);
     const { next } = await registry.repositories.list(caller, { limit: 3 });
@@ -58,11 +62,17 @@ describe('repositories', () => {
   it('keep their limits', async (test) => {
     const registry = await createTestRegistry(test, { limits: { repositories: 1, resourceTags: 2 } });
     const { repositories } = registry;
-    await assert.rejects(repositories.create(caller, name, { resourceTags: { a: '', b: '', c: '' } }), fault('too-many-resource-tags', { limit: 2 }));
+    await assert.rejects(
+      repositories.create(caller, name, { resourceTags: { a: '', b: '', c: '' } }),
+      fault('too-many-resource-tags', { limit: 2 }),
+    );
     const repository = await repositories.create(caller, name, { resourceTags: { a: '1', b: '2' } });
     await assert.rejects(registry.create('other'), fault('limit-exceeded', { what: 'repositories', limit: 1 }));
     await repositories.addResourceTags(caller, repository, { b: '3' });
-    await assert.rejects(repositories.addResourceTags(caller, repository, { c: '' }), fault('too-many-resource-tags', { limit: 2 }));
+    await assert.rejects(
+      repositories.addResourceTags(caller, repository, { c: '' }),
+      fault('too-many-resource-tags', { limit: 2 }),
+    );
     await repositories.removeResourceTags(caller, repository, ['a', 'unknown']);
     await repositories.addResourceTags(caller, repository, { c: '' });
     assert.deepEqual(await repositories.resourceTags(repository), { b: '3', c: '' });
@@ -72,14 +82,20 @@ describe('repositories', () => {
     const registry = await createTestRegistry(test);
     const { repositories } = registry;
     const repository = await registry.create();
-    await assert.rejects(repositories.setPolicy(caller, repository, undefined), fault('repository-policy-unknown', { repository: name }));
+    await assert.rejects(
+      repositories.setPolicy(caller, repository, undefined),
+      fault('repository-policy-unknown', { repository: name }),
+    );
     assert.equal((await repositories.setPolicy(caller, repository, '{"a":1}')).policyText, '{"a":1}');
     assert.equal((await repositories.setPolicy(caller, repository, undefined)).policyText, undefined);
     assert.equal((await repositories.setPublicPull(caller, repository, true)).publicPull, true);
     assert.equal((await repositories.setScanOnPush(caller, repository, true)).scanOnPush, true);
     const filters = [{ filterType: 'WILDCARD' as const, filter: '*' }];
     const changed = await repositories.setTagMutability(caller, repository, 'MUTABLE_WITH_EXCLUSION', filters);
-    assert.deepEqual([changed.tagMutability, changed.exclusionFilters, changed.publicPull], ['MUTABLE_WITH_EXCLUSION', filters, true]);
+    assert.deepEqual(
+      [changed.tagMutability, changed.exclusionFilters, changed.publicPull],
+      ['MUTABLE_WITH_EXCLUSION', filters, true],
+    );
     assert.deepEqual(await repositories.get(caller, name), changed);
     await repositories.delete(caller, repository, { force: false });
     await registry.create();
@@ -93,7 +109,10 @@ describe('repositories', () => {
     const registry = await createTestRegistry(test);
     const repository = await registry.create();
     const [one, two] = [await registry.push(repository, 'one', 'a', 'b'), await registry.push(repository, 'two')];
-    await assert.rejects(registry.repositories.delete(caller, repository, { force: false }), fault('repository-not-empty', { repository: name }));
+    await assert.rejects(
+      registry.repositories.delete(caller, repository, { force: false }),
+      fault('repository-not-empty', { repository: name }),
+    );
     await registry.holds.take(caller, repository, { digest: one, kind: 'task', holder: 'x', timeToLive: 10 });
     registry.clock.advance(10);
     await registry.repositories.delete(caller, repository, { force: true });
@@ -141,7 +160,8 @@ describe('creating on push', () => {
     await templates.create(caller, 'prod/team', template(['REPLICATION'], { imageTagMutability: 'MUTABLE' }));
     const push = (each: string) => registry.repositories.getForPush(caller, each as RepositoryName, () => undefined);
     assert.equal((await push('prod/team/app')).tagMutability, 'IMMUTABLE');
-    for (const each of ['prod', 'production/app', 'other']) await assert.rejects(push(each), fault('repository-unknown', { repository: each }));
+    for (const each of ['prod', 'production/app', 'other'])
+      await assert.rejects(push(each), fault('repository-unknown', { repository: each }));
     await templates.update(
       caller,
       'prod/team',
@@ -155,7 +175,14 @@ describe('creating on push', () => {
     );
     const made = await push('prod/team/web');
     assert.deepEqual(
-      [made.tagMutability, made.exclusionFilters.length, made.encryptionType, made.kmsKey, made.policyText, await registry.repositories.resourceTags(made)],
+      [
+        made.tagMutability,
+        made.exclusionFilters.length,
+        made.encryptionType,
+        made.kmsKey,
+        made.policyText,
+        await registry.repositories.resourceTags(made),
+      ],
       ['IMMUTABLE_WITH_EXCLUSION', 1, 'KMS', 'arn:key', '{}', { a: 'b' }],
     );
     await templates.create(caller, 'ROOT', template(['CREATE_ON_PUSH']));
@@ -176,7 +203,10 @@ describe('creating on push', () => {
       throw denied;
     };
     await assert.rejects(repositories.getForPush(caller, name, deny), (error) => error === denied);
-    await assert.rejects(repositories.getForPush(caller, name, () => undefined), /cannot be/);
+    await assert.rejects(
+      repositories.getForPush(caller, name, () => undefined),
+      /cannot be/,
+    );
     assert.equal(await repositories.find(caller, name), undefined);
     fails = false;
     const made = await Promise.all(Array.from({ length: 5 }, () => repositories.getForPush(caller, name, async () => undefined)));
@@ -202,7 +232,9 @@ describe('templates and settings', () => {
     assert.deepEqual(updated, { prefix: 'b', document: { description: 'second' }, createdAt, updatedAt: createdAt + 5 });
     const first = await templates.list(caller, { limit: 1 });
     assert.deepEqual(first.items[0]?.prefix, 'a');
-    assert.deepEqual(await templates.list(caller, { limit: 1, ...(first.next ? { next: first.next } : {}) }), { items: [updated] });
+    assert.deepEqual(await templates.list(caller, { limit: 1, ...(first.next ? { next: first.next } : {}) }), {
+      items: [updated],
+    });
     assert.deepEqual((await templates.list(caller, { limit: 5, prefixes: ['b', 'c'] })).items, [updated]);
     assert.deepEqual(await templates.delete(caller, 'b'), updated);
     await assert.rejects(templates.delete(caller, 'b'), fault('template-unknown', { prefix: 'b' }));

@@ -18,7 +18,11 @@ type NewRepository = NonNullable<Parameters<Repositories['create']>[2]>;
  * What another room does with a template when a repository is made from it, in the same transaction (a lifecycle policy
  * belongs to the room of lifecycles).
  */
-export type ApplyTemplate = (transaction: RegistryTransaction, repository: Repository, template: RepositoryTemplate) => Promise<void>;
+export type ApplyTemplate = (
+  transaction: RegistryTransaction,
+  repository: Repository,
+  template: RepositoryTemplate,
+) => Promise<void>;
 
 export function createRepositories(context: RegistryContext, applyTemplate?: ApplyTemplate): Repositories {
   const { meta, clock, options } = context;
@@ -31,7 +35,13 @@ export function createRepositories(context: RegistryContext, applyTemplate?: App
     return row && toRepository(row);
   };
 
-  const create = async (transaction: RegistryTransaction, caller: Caller, name: RepositoryName, wanted: NewRepository, detail: object): Promise<Repository> => {
+  const create = async (
+    transaction: RegistryTransaction,
+    caller: Caller,
+    name: RepositoryName,
+    wanted: NewRepository,
+    detail: object,
+  ): Promise<Repository> => {
     const { account, region } = caller;
     const [existing] = await byName.run(transaction, [account, region, name]);
     if (existing !== undefined) throw new Fault('repository-exists', { repository: name, registryId: account });
@@ -77,7 +87,13 @@ export function createRepositories(context: RegistryContext, applyTemplate?: App
     caller: Caller,
     repository: Repository,
     action: string,
-    columns: { tag_mutability?: string; exclusion_filters?: string; scan_on_push?: number; public_pull?: number; policy_text?: string | null },
+    columns: {
+      tag_mutability?: string;
+      exclusion_filters?: string;
+      scan_on_push?: number;
+      public_pull?: number;
+      policy_text?: string | null;
+    },
     detail: Record<string, unknown> = {},
   ): Promise<Repository> =>
     meta.transact(async (transaction) => {
@@ -85,7 +101,12 @@ export function createRepositories(context: RegistryContext, applyTemplate?: App
       if (columns.policy_text === null && before.policyText === undefined) {
         throw new Fault('repository-policy-unknown', { repository: repository.name, registryId: repository.account });
       }
-      const row = await transaction.updateTable('repository').set(columns).where('id', '=', repository.id).returningAll().executeTakeFirstOrThrow();
+      const row = await transaction
+        .updateTable('repository')
+        .set(columns)
+        .where('id', '=', repository.id)
+        .returningAll()
+        .executeTakeFirstOrThrow();
       await recordAudit(transaction, caller, { at: clock.now(), action, repository: repository.name, detail });
       return toRepository(row);
     });
@@ -123,7 +144,9 @@ export function createRepositories(context: RegistryContext, applyTemplate?: App
       await mayCreate();
       try {
         return await meta.transact(async (transaction) => {
-          const repository = await create(transaction, caller, name, readTemplateSettings(template), { template: template.prefix });
+          const repository = await create(transaction, caller, name, readTemplateSettings(template), {
+            template: template.prefix,
+          });
           await applyTemplate?.(transaction, repository, template);
           return repository;
         });
@@ -138,7 +161,12 @@ export function createRepositories(context: RegistryContext, applyTemplate?: App
     delete: (caller, known, { force }) =>
       meta.transact(async (transaction) => {
         const repository = await readRepository(transaction, known);
-        const any = await transaction.selectFrom('manifest').select('id').where('repository_id', '=', repository.id).limit(1).executeTakeFirst();
+        const any = await transaction
+          .selectFrom('manifest')
+          .select('id')
+          .where('repository_id', '=', repository.id)
+          .limit(1)
+          .executeTakeFirst();
         if (any !== undefined && !force) {
           throw new Fault('repository-not-empty', { repository: repository.name, registryId: repository.account });
         }
@@ -148,7 +176,12 @@ export function createRepositories(context: RegistryContext, applyTemplate?: App
         if (first !== undefined) throw imageHeld(repository, first.digest, holds);
         if (any !== undefined) await moveToDeleted(transaction, context, caller, repository, { cause: 'delete', now });
         await transaction.deleteFrom('repository').where('id', '=', repository.id).execute();
-        await recordAudit(transaction, caller, { at: clock.now(), action: 'repository.delete', repository: repository.name, detail: { force } });
+        await recordAudit(transaction, caller, {
+          at: clock.now(),
+          action: 'repository.delete',
+          repository: repository.name,
+          detail: { force },
+        });
       }),
 
     setTagMutability: (caller, repository, mutability, filters) =>
@@ -164,7 +197,9 @@ export function createRepositories(context: RegistryContext, applyTemplate?: App
       update(caller, repository, 'repository.set-scan-on-push', { scan_on_push: scanOnPush ? 1 : 0 }, { scanOnPush }),
 
     setPolicy: (caller, repository, policyText) =>
-      update(caller, repository, policyText === undefined ? 'repository.remove-policy' : 'repository.set-policy', { policy_text: policyText ?? null }),
+      update(caller, repository, policyText === undefined ? 'repository.remove-policy' : 'repository.set-policy', {
+        policy_text: policyText ?? null,
+      }),
 
     setPublicPull: (caller, repository, publicPull) =>
       update(caller, repository, 'repository.set-public-pull', { public_pull: publicPull ? 1 : 0 }, { publicPull }),
@@ -208,8 +243,17 @@ export function createRepositories(context: RegistryContext, applyTemplate?: App
       meta.transact(async (transaction) => {
         await readRepository(transaction, repository);
         if (keys.length === 0) return;
-        await transaction.deleteFrom('repository_resource_tag').where('repository_id', '=', repository.id).where('key', 'in', keys).execute();
-        await recordAudit(transaction, caller, { at: clock.now(), action: 'repository.untag', repository: repository.name, detail: { keys } });
+        await transaction
+          .deleteFrom('repository_resource_tag')
+          .where('repository_id', '=', repository.id)
+          .where('key', 'in', keys)
+          .execute();
+        await recordAudit(transaction, caller, {
+          at: clock.now(),
+          action: 'repository.untag',
+          repository: repository.name,
+          detail: { keys },
+        });
       }),
   };
 }

@@ -33,7 +33,11 @@ export function createSettings({ meta, clock }: RegistryContext): RegistrySettin
             .onConflict((conflict) => conflict.columns(['account', 'region', 'name']).doUpdateSet({ value }))
             .execute();
         }
-        await recordAudit(transaction, caller, { at: clock.now(), action: value === undefined ? 'setting.remove' : 'setting.set', detail: { name } });
+        await recordAudit(transaction, caller, {
+          at: clock.now(),
+          action: value === undefined ? 'setting.remove' : 'setting.set',
+          detail: { name },
+        });
       }),
   };
 }

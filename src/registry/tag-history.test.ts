@@ -53,12 +53,20 @@ describe('the history of tags', () => {
     await registry.images.delete(caller, repository, one);
     assert.equal(await registry.tags.restore(caller, repository, latest, { at: then }), one);
     assert.equal((await registry.images.read(repository, latest)).digest, one);
-    assert.deepEqual((await registry.images.resolve(repository, { digest: one })).tags, [latest], 'only the tag that was asked for');
+    assert.deepEqual(
+      (await registry.images.resolve(repository, { digest: one })).tags,
+      [latest],
+      'only the tag that was asked for',
+    );
     assert.equal((await registry.tags.history(repository, latest, { limit: 1 })).items[0]?.cause, 'restore');
     assert.equal(await registry.tags.restore(caller, repository, v1, { digest: one }), one);
     const audits = (await registry.audit.list(caller, { limit: 100, action: 'tag.restore' })).items.length;
     await registry.tags.restore(caller, repository, v1, { digest: one });
-    assert.equal((await registry.audit.list(caller, { limit: 100, action: 'tag.restore' })).items.length, audits, 'nothing changed, nothing written');
+    assert.equal(
+      (await registry.audit.list(caller, { limit: 100, action: 'tag.restore' })).items.length,
+      audits,
+      'nothing changed, nothing written',
+    );
   });
 
   it('refuses where there was nothing, the content is gone, or the tag is immutable', async (test) => {
@@ -66,7 +74,8 @@ describe('the history of tags', () => {
     const repository = await registry.create();
     const one = await registry.push(repository, 'one', 'latest');
     await registry.push(repository, 'two', 'latest');
-    const restore = (target: Parameters<typeof registry.tags.restore>[3]) => registry.tags.restore(caller, repository, latest, target);
+    const restore = (target: Parameters<typeof registry.tags.restore>[3]) =>
+      registry.tags.restore(caller, repository, latest, target);
     await assert.rejects(restore({ at: 5 }), fault('image-unknown', { tag: latest }));
     const digest = digestOf('never seen');
     await assert.rejects(restore({ digest }), fault('image-unknown', { tag: latest, digest }));

@@ -68,12 +68,19 @@ export function createTagHistory(context: RegistryContext): TagHistory {
         const targets = await readTargets(transaction, repository.id, [tag]);
         if (targets.get(tag)?.digest === digest) return digest;
         refuseProtectedMoves(repository, [tag], targets, options);
-        const image = (await findImage(transaction, repository.id, digest)) ?? (await restoreImage(transaction, repository, digest, clock.now()));
+        const image =
+          (await findImage(transaction, repository.id, digest)) ??
+          (await restoreImage(transaction, repository, digest, clock.now()));
         if (image === undefined || image.isArchived) throw imageUnknown(repository, { digest, tag });
         await checkTagLimit(transaction, image.id, 1, options.limits.tagsPerImage);
         const at = await repositoryTime(transaction, repository, clock.now());
         await moveTags(transaction, caller, repository, { id: image.id, digest }, [tag], { at, cause: 'restore', targets });
-        await recordAudit(transaction, caller, { at, action: 'tag.restore', repository: repository.name, detail: { tag, digest } });
+        await recordAudit(transaction, caller, {
+          at,
+          action: 'tag.restore',
+          repository: repository.name,
+          detail: { tag, digest },
+        });
         return digest;
       });
     },

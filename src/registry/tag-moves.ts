@@ -123,7 +123,12 @@ export async function removeTag(
 }
 
 /** Raises `limit-exceeded` when the image would have more tags than it may. An image has few, so they are counted each time. */
-export async function checkTagLimit(transaction: RegistryTransaction, manifestId: number | undefined, added: number, limit: number): Promise<void> {
+export async function checkTagLimit(
+  transaction: RegistryTransaction,
+  manifestId: number | undefined,
+  added: number,
+  limit: number,
+): Promise<void> {
   let existing = 0;
   if (manifestId !== undefined && added > 0) {
     const row = await transaction

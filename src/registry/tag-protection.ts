@@ -22,6 +22,9 @@ export function isTagProtected(mutability: TagMutability, filters: ExclusionFilt
 }
 
 /** What a refusal blames: the whole repository where all its tags are immutable, else the one tag. */
-export function protectionReason(mutability: TagMutability, message: RegistryOptions['tagImmutableMessage']): 'repository' | 'tag' {
+export function protectionReason(
+  mutability: TagMutability,
+  message: RegistryOptions['tagImmutableMessage'],
+): 'repository' | 'tag' {
   return mutability === 'IMMUTABLE' && message === 'as-mutability' ? 'repository' : 'tag';
 }

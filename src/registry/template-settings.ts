@@ -6,13 +6,18 @@ import type { ExclusionFilter, Repositories, RepositoryTemplate, TagMutability }
  * `RepositoryCreationTemplate`, which the wire has checked). Creating on push is no place to refuse a document, so a
  * member of another form counts as absent.
  */
-export function readTemplateSettings({ document }: Pick<RepositoryTemplate, 'document'>): NonNullable<Parameters<Repositories['create']>[2]> {
-  const { imageTagMutability, imageTagMutabilityExclusionFilters, encryptionConfiguration, repositoryPolicy, resourceTags } = document;
+export function readTemplateSettings({
+  document,
+}: Pick<RepositoryTemplate, 'document'>): NonNullable<Parameters<Repositories['create']>[2]> {
+  const { imageTagMutability, imageTagMutabilityExclusionFilters, encryptionConfiguration, repositoryPolicy, resourceTags } =
+    document;
   const encryption = isJsonObject(encryptionConfiguration) ? encryptionConfiguration : {};
   const { encryptionType, kmsKey } = encryption;
   return {
     ...(typeof imageTagMutability === 'string' ? { tagMutability: imageTagMutability as TagMutability } : {}),
-    ...(Array.isArray(imageTagMutabilityExclusionFilters) ? { exclusionFilters: imageTagMutabilityExclusionFilters as ExclusionFilter[] } : {}),
+    ...(Array.isArray(imageTagMutabilityExclusionFilters)
+      ? { exclusionFilters: imageTagMutabilityExclusionFilters as ExclusionFilter[] }
+      : {}),
     ...(encryptionType === 'AES256' || encryptionType === 'KMS' || encryptionType === 'KMS_DSSE' ? { encryptionType } : {}),
     ...(typeof kmsKey === 'string' ? { kmsKey } : {}),
     ...(typeof repositoryPolicy === 'string' && repositoryPolicy !== '' ? { policyText: repositoryPolicy } : {}),

@@ -77,7 +77,11 @@ export function createTemplates({ meta, clock }: RegistryContext): RepositoryTem
 }
 
 /** The template with the longest prefix of the name that is meant for create-on-push, else the root template if that is. */
-export async function findTemplateForPush(database: Kysely<RegistryTables>, place: Place, name: RepositoryName): Promise<RepositoryTemplate | undefined> {
+export async function findTemplateForPush(
+  database: Kysely<RegistryTables>,
+  place: Place,
+  name: RepositoryName,
+): Promise<RepositoryTemplate | undefined> {
   const parts = name.split('/');
   const prefixes = [ROOT_TEMPLATE, ...parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'))];
   const rows = await database
@@ -87,7 +91,9 @@ export async function findTemplateForPush(database: Kysely<RegistryTables>, plac
     .where('region', '=', place.region)
     .where('prefix', 'in', prefixes)
     .execute();
-  const templates = rows.map(toTemplate).filter(({ document }) => Array.isArray(document.appliedFor) && document.appliedFor.includes('CREATE_ON_PUSH'));
+  const templates = rows
+    .map(toTemplate)
+    .filter(({ document }) => Array.isArray(document.appliedFor) && document.appliedFor.includes('CREATE_ON_PUSH'));
   return templates.sort((one, other) => prefixes.indexOf(other.prefix) - prefixes.indexOf(one.prefix))[0];
 }
 

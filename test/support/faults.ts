@@ -6,7 +6,8 @@ export function fault<K extends FaultKind>(kind: K, facts: Partial<FaultFacts[K]
   return (error) => {
     if (!isFault(error)) throw error;
     assert.equal(error.kind, kind);
-    for (const [name, expected] of Object.entries(facts)) assert.deepEqual((error.facts as Record<string, unknown>)[name], expected, name);
+    for (const [name, expected] of Object.entries(facts))
+      assert.deepEqual((error.facts as Record<string, unknown>)[name], expected, name);
     return true;
   };
 }

@@ -34,9 +34,15 @@ export function createCountingIds(): IdSource {
 }
 
 /** A metadata database with the registry's tables, in a folder that goes away with the test. */
-export async function openTestMeta(test: Pick<TestContext, 'after'>): Promise<MetaStore<RegistryTables> & { close(): Promise<void> }> {
+export async function openTestMeta(
+  test: Pick<TestContext, 'after'>,
+): Promise<MetaStore<RegistryTables> & { close(): Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-registry-'));
-  const meta = await openSqliteMeta<RegistryTables>({ path: join(folder, 'meta.db'), migrations: registryMigrations, now: () => 0 });
+  const meta = await openSqliteMeta<RegistryTables>({
+    path: join(folder, 'meta.db'),
+    migrations: registryMigrations,
+    now: () => 0,
+  });
   test.after(async () => {
     await meta.close();
     await rm(folder, { recursive: true });
@@ -105,7 +111,11 @@ export async function createTestRegistry(
     return digest;
   };
 
-  const buildImage = async (repository: Repository, content: string, extra: Record<string, unknown> = {}): Promise<BuiltManifest> => {
+  const buildImage = async (
+    repository: Repository,
+    content: string,
+    extra: Record<string, unknown> = {},
+  ): Promise<BuiltManifest> => {
     const [config, layer] = [`config of ${content}`, `layer of ${content}`];
     await addBlob(repository, config);
     await addBlob(repository, layer);

@@ -13,7 +13,10 @@ export function lockFolder(folder: string): () => void {
   } catch (error) {
     lock.close();
     if ((error as { errcode?: number }).errcode !== 5) throw error;
-    throw new Error(`Another Holdfast server is using ${folder}. Stop it, or give this one a folder of its own with HOLDFAST_DATA.`, { cause: error });
+    throw new Error(
+      `Another Holdfast server is using ${folder}. Stop it, or give this one a folder of its own with HOLDFAST_DATA.`,
+      { cause: error },
+    );
   }
   return () => lock.close();
 }

@@ -39,7 +39,10 @@ export const contractMigrations: Migration[] = [
  */
 export function metaStoreContract<Location>(
   name: string,
-  driver: { createPlace(test: TestContext): Promise<Location>; open(place: Location, migrations: Migration[]): Promise<ContractStore> },
+  driver: {
+    createPlace(test: TestContext): Promise<Location>;
+    open(place: Location, migrations: Migration[]): Promise<ContractStore>;
+  },
 ): void {
   const start = async (test: TestContext): Promise<ContractStore> => {
     const store = await driver.open(await driver.createPlace(test), contractMigrations);
@@ -104,8 +107,16 @@ export function metaStoreContract<Location>(
       );
       const addOne = () =>
         store.transact(async (transaction) => {
-          const { pages } = await transaction.selectFrom('book').select('pages').where('title', '=', 'tally').executeTakeFirstOrThrow();
-          await transaction.updateTable('book').set({ pages: pages + 1 }).where('title', '=', 'tally').execute();
+          const { pages } = await transaction
+            .selectFrom('book')
+            .select('pages')
+            .where('title', '=', 'tally')
+            .executeTakeFirstOrThrow();
+          await transaction
+            .updateTable('book')
+            .set({ pages: pages + 1 })
+            .where('title', '=', 'tally')
+            .execute();
         });
       await Promise.all(Array.from({ length: 50 }, addOne));
       const { pages } = await store.read.selectFrom('book').select('pages').executeTakeFirstOrThrow();
@@ -133,7 +144,8 @@ export function metaStoreContract<Location>(
     it('orders text by its bytes', async (test) => {
       const store = await start(test);
       const names = ['b', 'a.1', 'A', '_', 'a-1', 'a', '0'];
-      for (const shelf of names) await store.transact((transaction) => transaction.insertInto('shelf').values({ name: shelf }).execute());
+      for (const shelf of names)
+        await store.transact((transaction) => transaction.insertInto('shelf').values({ name: shelf }).execute());
       const rows = await store.read.selectFrom('shelf').select('name').where('name', '>', '0').orderBy('name').execute();
       assert.deepEqual(
         rows.map((row) => row.name),
@@ -146,7 +158,9 @@ export function metaStoreContract<Location>(
       for (const shelf of ['x', 'y', 'z']) {
         await store.transact((transaction) => transaction.insertInto('shelf').values({ name: shelf }).execute());
       }
-      const result = await store.transact((transaction) => transaction.deleteFrom('shelf').where('name', '>', 'x').executeTakeFirstOrThrow());
+      const result = await store.transact((transaction) =>
+        transaction.deleteFrom('shelf').where('name', '>', 'x').executeTakeFirstOrThrow(),
+      );
       assert.equal(Number(result.numDeletedRows), 2);
     });
 
@@ -172,7 +186,10 @@ export function metaStoreContract<Location>(
           },
         },
       ]);
-      assert.deepEqual((await second.read.selectFrom('shelf').select('name').execute()).map((row) => row.name), ['kept']);
+      assert.deepEqual(
+        (await second.read.selectFrom('shelf').select('name').execute()).map((row) => row.name),
+        ['kept'],
+      );
       await second.close();
       assert.equal(runs, 1);
     });

@@ -11,7 +11,12 @@ interface MigrationTables {
  *
  * Raises an Error when the database has a migration that this release does not know.
  */
-export async function migrate<Tables>(database: Kysely<Tables>, migrations: Migration[], dialect: MetaDialect, now: () => number): Promise<void> {
+export async function migrate<Tables>(
+  database: Kysely<Tables>,
+  migrations: Migration[],
+  dialect: MetaDialect,
+  now: () => number,
+): Promise<void> {
   const ordered = [...migrations].sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0));
   const names = new Set(ordered.map((migration) => migration.name));
   if (names.size !== ordered.length) throw new Error('two migrations have the same name');
@@ -40,7 +45,11 @@ export async function migrate<Tables>(database: Kysely<Tables>, migrations: Migr
     if (applied.has(migration.name)) continue;
     await schema.transaction().execute(async (transaction) => {
       // Another process may have been quicker.
-      const done = await transaction.selectFrom('schema_migration').select('name').where('name', '=', migration.name).executeTakeFirst();
+      const done = await transaction
+        .selectFrom('schema_migration')
+        .select('name')
+        .where('name', '=', migration.name)
+        .executeTakeFirst();
       if (done !== undefined) return;
       await migration.up(transaction as unknown as Kysely<never>, dialect);
       await transaction.insertInto('schema_migration').values({ name: migration.name, applied_at: now() }).execute();

@@ -27,7 +27,11 @@ describe('the SQLite file', () => {
   });
 
   it('does not give its connection to a stream, which would blind all other readers', async (test) => {
-    const store = await openSqliteMeta<ContractTables>({ path: await createPlace(test), migrations: contractMigrations, now: () => 1 });
+    const store = await openSqliteMeta<ContractTables>({
+      path: await createPlace(test),
+      migrations: contractMigrations,
+      now: () => 1,
+    });
     test.after(() => store.close());
     await assert.rejects(async () => {
       for await (const row of store.read.selectFrom('shelf').selectAll().stream()) assert.fail(`streamed ${row.name}`);

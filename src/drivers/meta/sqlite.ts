@@ -27,7 +27,9 @@ export interface SqliteMetaOptions {
  *
  * Raises an Error that says what to do when SQLite is too old, or the database is from a newer release.
  */
-export async function openSqliteMeta<Tables>(options: SqliteMetaOptions): Promise<MetaStore<Tables> & { close(): Promise<void> }> {
+export async function openSqliteMeta<Tables>(
+  options: SqliteMetaOptions,
+): Promise<MetaStore<Tables> & { close(): Promise<void> }> {
   refuseOldSqlite();
   prepareFile(options.path);
   const writing = new DatabaseSync(options.path, { timeout: BUSY_TIMEOUT_MS, enableDoubleQuotedStringLiterals: false });
@@ -46,7 +48,11 @@ export async function openSqliteMeta<Tables>(options: SqliteMetaOptions): Promis
     const writer = new Kysely<Tables>({ dialect: createSqliteDialect(writing, 'writer') });
     await migrate(writer, options.migrations, { name: 'sqlite', bytes: 'blob' }, options.now);
     syncFolder(options.path);
-    reading = new DatabaseSync(options.path, { readOnly: true, timeout: BUSY_TIMEOUT_MS, enableDoubleQuotedStringLiterals: false });
+    reading = new DatabaseSync(options.path, {
+      readOnly: true,
+      timeout: BUSY_TIMEOUT_MS,
+      enableDoubleQuotedStringLiterals: false,
+    });
     reading.exec(`
       pragma trusted_schema = off;
       pragma cache_size = -${CACHE_KIB};
@@ -76,7 +82,9 @@ function refuseOldSqlite(): void {
   const parts = version.split('.').map(Number);
   const difference = OLDEST_SQLITE.map((least, index) => (parts[index] ?? 0) - least).find((step) => step !== 0) ?? 0;
   if (difference < 0) {
-    throw new Error(`SQLite ${version} can lose data: version ${OLDEST_SQLITE.join('.')} or newer is needed. Use a newer release of Node 24.`);
+    throw new Error(
+      `SQLite ${version} can lose data: version ${OLDEST_SQLITE.join('.')} or newer is needed. Use a newer release of Node 24.`,
+    );
   }
 }
 
