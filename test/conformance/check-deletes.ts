@@ -17,7 +17,7 @@ export const deletes: Scenario = async (run) => {
       for (const tag of tags) await pushManifest(run, repository, tag, manifest);
     }
     const [one = '', two = '', three = ''] = tags;
-    const tagged = String((await head(run, at(one))).headers['docker-content-digest']);
+    const tagged = String((await head(run, at(one), { Accept: manifest.mediaType })).headers['docker-content-digest']);
 
     run.status(`${id}/tag`, await remove(run, at(one)), 202);
     run.status(`${id}/tag-gone-at-once`, await head(run, at(one)), 404);

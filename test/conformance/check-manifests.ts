@@ -67,7 +67,7 @@ async function roundTrip(run: Run, id: string, repository: string, { manifests: 
   if (!run.status(`${id}/put-by-digest`, put, 201)) return;
   run.equal(`${id}/put-digest-header`, put.headers['docker-content-digest'], manifest.digest);
   run.check(`${id}/put-location`, put.headers.location !== undefined, 'no Location');
-  if (put.headers.location !== undefined) run.check(`${id}/location-holds-it`, (await get(run, put.headers.location)).body.equals(manifest.bytes));
+  if (put.headers.location !== undefined) run.check(`${id}/location-holds-it`, (await get(run, put.headers.location, { Accept: manifest.mediaType })).body.equals(manifest.bytes));
 
   const tag = `t-${id.replaceAll('/', '.')}`;
   // A tag is always known by its sha256: nothing in the request says otherwise.

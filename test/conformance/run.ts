@@ -62,7 +62,7 @@ export function createRun(options: ConformanceOptions, prefix: string): Run & { 
     status: (id, answer, ...expected) =>
       check(id, expected.includes(answer.status), `got ${answer.status} ${answer.body.toString('utf8', 0, 300)}, wanted ${expected.join(' or ')}`),
     async send(call) {
-      const answer = await http.send(call);
+      const answer = await http.send(call).catch(broken);
       const problem = malformedError(call, answer);
       if (problem !== undefined) malformed.add(`${call.method} ${call.url.slice(0, 120)}: ${problem}`);
       return answer;
@@ -72,6 +72,11 @@ export function createRun(options: ConformanceOptions, prefix: string): Run & { 
       http.close();
     },
   };
+}
+
+/** An answer that breaks off is one that no check wants; what comes next may still be worth knowing. */
+function broken(error: unknown): Answer {
+  return { status: 0, headers: {}, body: Buffer.from(String(error)) };
 }
 
 /** An error has a list of codes in capitals (distribution-spec, "Error Codes"), and no answer is a 5xx. */

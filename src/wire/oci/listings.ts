@@ -2,6 +2,7 @@ import { isDigest, parseDigest } from '../../core/digest.ts';
 import { MediaType } from '../../core/media-type.ts';
 import type { RepositoryName } from '../../core/repository-name.ts';
 import type { ImageDetail } from '../../registry/registry.ts';
+import { encodeCursor } from '../../registry/cursor.ts';
 import { sendJson } from '../http/send.ts';
 import { API_VERSION, authorize, openRepository, type Exchange } from './exchange.ts';
 import { LARGEST_PAGE, nextLink, parsePageSize, parseQuery } from './query.ts';
@@ -26,8 +27,8 @@ export async function listCatalog(exchange: Exchange): Promise<void> {
   const query = parseQuery(exchange.query);
   const limit = parsePageSize(query.get('n'));
   const last = query.get('last');
-  const page = limit === 0 ? { items: [] } : await deps.registry.repositories.list(place, { limit, ...(last === undefined ? {} : { next: last }) });
-  const next = 'next' in page && page.next !== undefined ? { Link: nextLink(path, [['n', String(limit)], ['last', page.next]]) } : {};
+  const page = limit === 0 ? { items: [] } : await deps.registry.repositories.list(place, { limit, ...(last === undefined ? {} : { next: encodeCursor([last]) }) });
+  const next = 'next' in page && page.next !== undefined ? { Link: nextLink(path, [['n', String(limit)], ['last', page.items.at(-1)?.name ?? '']]) } : {};
   sendJson(response, 200, { repositories: page.items.map((repository) => repository.name) }, { ...API_VERSION, ...next });
 }
 
