@@ -4,10 +4,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
 import type { MetaStore, Migration } from '../../core/meta-store.ts';
 import { migrate } from './migrate.ts';
+import { refuseOldSqlite } from './sqlite-version.ts';
 import { createSqliteDialect } from './sqlite-dialect.ts';
 
-/** Older ones can lose pages when a write meets a checkpoint (sqlite.org/wal.html, "The WAL-Reset Bug"). */
-const OLDEST_SQLITE = [3, 51, 3];
 const BUSY_TIMEOUT_MS = 10_000;
 const CACHE_KIB = 32 * 1024;
 const MAPPED_BYTES = 256 * 1024 * 1024;
@@ -30,7 +29,7 @@ export interface SqliteMetaOptions {
 export async function openSqliteMeta<Tables>(
   options: SqliteMetaOptions,
 ): Promise<MetaStore<Tables> & { close(): Promise<void> }> {
-  refuseOldSqlite();
+  refuseOldSqlite(process.versions.sqlite ?? '0');
   prepareFile(options.path);
   const writing = new DatabaseSync(options.path, { timeout: BUSY_TIMEOUT_MS, enableDoubleQuotedStringLiterals: false });
   let reading: DatabaseSync | undefined;
@@ -74,17 +73,6 @@ export async function openSqliteMeta<Tables>(
     if (reading?.isOpen) reading.close();
     writing.close();
     throw error;
-  }
-}
-
-function refuseOldSqlite(): void {
-  const version = process.versions.sqlite ?? '0';
-  const parts = version.split('.').map(Number);
-  const difference = OLDEST_SQLITE.map((least, index) => (parts[index] ?? 0) - least).find((step) => step !== 0) ?? 0;
-  if (difference < 0) {
-    throw new Error(
-      `SQLite ${version} can lose data: version ${OLDEST_SQLITE.join('.')} or newer is needed. Use a newer release of Node 24.`,
-    );
   }
 }
 
