@@ -72,9 +72,19 @@ export async function runProgram(program: string, args: string[], options: RunOp
  * A server of its own, started by `bin/holdfast serve` on a free port, with its data in a folder that goes away with the
  * test. `env` adds settings (HOLDFAST_GRACE and the like).
  */
-export async function startHoldfast(test: Pick<TestContext, 'after'>, env: Record<string, string> = {}): Promise<HoldfastProcess> {
+export async function startHoldfast(
+  test: Pick<TestContext, 'after'>,
+  env: Record<string, string> = {},
+): Promise<HoldfastProcess> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'holdfast-e2e-'));
-  const world = { ...plainEnv(), HOME: dataFolder, HOLDFAST_LOG: 'warn', HOLDFAST_RUNTIME: 'none', ...env, HOLDFAST_DATA: dataFolder };
+  const world = {
+    ...plainEnv(),
+    HOME: dataFolder,
+    HOLDFAST_LOG: 'warn',
+    HOLDFAST_RUNTIME: 'none',
+    ...env,
+    HOLDFAST_DATA: dataFolder,
+  };
   let running = await launch({ ...world, HOLDFAST_PORT: env['HOLDFAST_PORT'] ?? '0' });
   test.after(async () => {
     await running.end('SIGKILL');
@@ -126,11 +136,10 @@ async function launch(env: Record<string, string>): Promise<Launched> {
   const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
   const log: string[] = [];
   child.stderr.on('data', (chunk: Buffer) => log.push(chunk.toString()));
-  await Promise.race([
-    firstLine(child.stdout, /^Holdfast ready on /),
-    closed.then((code) => Promise.reject(new Error(`holdfast serve ended with ${code}:\n${log.join('')}`))),
-  ]);
-  child.stdout.resume();
+  if (!(await says(child.stdout, /^Holdfast ready on /))) {
+    const code = await closed;
+    throw new Error(`holdfast serve ended with ${code}:\n${log.join('')}`);
+  }
   return {
     child,
     log: () => log.join(''),
@@ -141,8 +150,13 @@ async function launch(env: Record<string, string>): Promise<Launched> {
   };
 }
 
-async function firstLine(stream: Readable, pattern: RegExp): Promise<void> {
+/** True once a line matches; false when the stream ends without one. */
+function says(stream: Readable, pattern: RegExp): Promise<boolean> {
   const lines = createInterface({ input: stream });
-  for await (const line of lines) if (pattern.test(line)) break;
-  lines.close();
+  return new Promise((resolve) => {
+    lines.on('line', (line) => {
+      if (pattern.test(line)) resolve(true);
+    });
+    lines.on('close', () => resolve(false));
+  });
 }
