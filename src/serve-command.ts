@@ -34,10 +34,11 @@ export const serve: Command = {
     const server = await startServer(config).catch((error: unknown) => {
       throw error instanceof Error && error.cause !== undefined ? new CommandFailure(error.message, { cause: error }) : error;
     });
-    announce(context, server, config);
+    // Heard from before anybody is told that the server is there, and may end it.
     const stopped = new Promise<string>((resolve) => {
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(''));
     });
+    announce(context, server, config);
     const failure = await Promise.race([stopped, server.failed]);
     if (failure !== '') {
       // Nothing may be promised on a disk that has lost a write: no clean end, and a person has to look.

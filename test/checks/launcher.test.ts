@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readlink, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { findTool } from '../support/tools.ts';
@@ -31,11 +33,19 @@ test('arguments arrive as they were typed', () => {
   assert.match(run.stderr, /"a b "c" \$d"/);
 });
 
-test('a Node of the machine that is given the file, old or new, runs it too', (t) => {
+/** The machine's own Node, of whatever age. */
+function machineNode(): string | undefined {
   const path = process.env['PATH'];
   process.env['PATH'] = PATH;
-  const node = findTool('node');
-  process.env['PATH'] = path;
+  try {
+    return findTool('node');
+  } finally {
+    process.env['PATH'] = path;
+  }
+}
+
+test('a Node of the machine that is given the file, old or new, runs it too', (t) => {
+  const node = machineNode();
   if (node === undefined) {
     t.skip('this machine has no Node of its own');
     return;
@@ -49,3 +59,34 @@ test('a Node of the machine that is given the file, old or new, runs it too', (t
   assert.equal(checks[0].status, 'ok');
   assert.equal(spawnSync(node, [launcher, 'no-such-command'], { env: { PATH } }).status, 2);
 });
+
+for (const by of ['the file itself', 'a Node of the machine'] as const) {
+  test(`a server started by ${by} ends well at SIGTERM`, async (t) => {
+    const node = by === 'the file itself' ? undefined : machineNode();
+    if (by !== 'the file itself' && node === undefined) {
+      t.skip('this machine has no Node of its own');
+      return;
+    }
+    const data = await mkdtemp(join(tmpdir(), 'holdfast-launcher-'));
+    const [program, ...args] = [...(node === undefined ? [] : [node]), launcher, 'serve'];
+    const server = spawn(program ?? launcher, args, {
+      env: { PATH, HOLDFAST_PORT: '0', HOLDFAST_DATA: data, HOLDFAST_RUNTIME: 'none', HOLDFAST_LOG: 'off' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = once(server, 'exit');
+    t.after(async () => {
+      server.kill('SIGKILL');
+      await rm(data, { recursive: true });
+    });
+    let ready = false;
+    for await (const line of createInterface({ input: server.stdout })) {
+      if (!line.startsWith('Holdfast ready on ')) continue;
+      ready = true;
+      if (node === undefined && process.platform === 'linux')
+        assert.match(await readlink(`/proc/${server.pid}/exe`), /node$/, 'the shell has become the server');
+      server.kill('SIGTERM');
+    }
+    assert.ok(ready);
+    assert.deepEqual(await ended, [0, null]);
+  });
+}
