@@ -46,10 +46,13 @@ export interface PreparedFile {
   staged: StagedFile;
 }
 
-/** Splices, reads the result again, and stages it beside the file. Raises nothing for a file that must be left alone: it is an outcome. */
+/**
+ * Splices, reads the result again, and stages it beside the file. A file that must be left alone is an outcome. `path` is what
+ * the file is called (its kind follows from it), `location` where it lies.
+ */
 export async function prepareFile(
   replacer: FileReplacer,
-  path: string,
+  { path, location }: { path: string; location: string },
   before: Uint8Array,
   plan: FilePlan,
   options: FindOptions,
@@ -57,7 +60,7 @@ export async function prepareFile(
   const after = spliceBytes(before, plan.edits);
   const reason = disagreement(path, before, after, plan, options);
   if (reason !== undefined) return { path, result: 'refused', reason: `the edit was not made, because after it ${reason}` };
-  return { path, before, after, staged: await replacer.stage(path, after) };
+  return { path, before, after, staged: await replacer.stage(location, after) };
 }
 
 /** Puts a prepared file in place, unless somebody else has written it since it was read. */

@@ -1,0 +1,111 @@
+import { findAwsKeys, type AwsKeys } from '../client/credentials/aws-keys.ts';
+import { FetchError } from '../client/outcome.ts';
+import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
+import { childrenOf } from '../pinner/check.ts';
+import { findDrift, type RunningContainer } from '../pinner/drift.ts';
+import { CommandFailure, jsonOption, UsageError, writeJson, writeLine, type Command, type CommandContext } from './command.ts';
+import { awsCaller, awsEndpoint, clientOptions, openClient } from './pin-client.ts';
+import { scopeOptions } from './pin-options.ts';
+import { scanFiles } from './pin-scan.ts';
+import { formatTable, tableWidth } from './table.ts';
+
+const TARGET = 'AmazonEC2ContainerServiceV20141113';
+/** DescribeTasks takes so many (ECS API reference). */
+const TASKS_AT_ONCE = 100;
+const PAGES = 1000;
+
+type Call = (operation: string, input: JsonObject) => Promise<JsonObject>;
+
+function ecsCalls(context: CommandContext, keys: AwsKeys): { call: Call; close(): void } {
+  const { env } = context;
+  const region = env['AWS_REGION'] || env['AWS_DEFAULT_REGION'] || 'us-east-1';
+  if (!/^[a-z0-9-]{1,40}$/.test(region)) throw new UsageError('AWS_REGION is not the name of a region.');
+  const suffix = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
+  const endpoint = awsEndpoint(env) ?? new URL(`https://ecs.${region}.${suffix}/`);
+  const caller = awsCaller(context);
+  return {
+    close: () => caller.close(),
+    async call(operation, input) {
+      try {
+        return await caller(keys, { endpoint, region, service: 'ecs', target: `${TARGET}.${operation}`, input });
+      } catch (error) {
+        if (!(error instanceof FetchError)) throw error;
+        throw new CommandFailure(`${operation} on ${endpoint.host} failed: ${error.failure.reason}`, { kind: error.failure.kind, cause: error });
+      }
+    },
+  };
+}
+
+/** Every container of every running task of the cluster, equal ones counted together. */
+async function listRunning(call: Call, cluster: string): Promise<RunningContainer[]> {
+  const arns: string[] = [];
+  let nextToken: Json | undefined;
+  for (let page = 0; page < PAGES; page++) {
+    const answer: JsonObject = await call('ListTasks', { cluster, ...(nextToken ? { nextToken } : {}) });
+    arns.push(...listOf(answer['taskArns']).filter((arn) => typeof arn === 'string'));
+    nextToken = answer['nextToken'];
+    if (!nextToken) break;
+  }
+  const running = new Map<string, RunningContainer>();
+  for (let from = 0; from < arns.length; from += TASKS_AT_ONCE) {
+    const answer = await call('DescribeTasks', { cluster, tasks: arns.slice(from, from + TASKS_AT_ONCE) });
+    for (const task of listOf(answer['tasks']).filter(isJsonObject)) {
+      const taskDefinition = textOf(task['taskDefinitionArn']).replace(/^.*\//, '');
+      for (const container of listOf(task['containers']).filter(isJsonObject)) {
+        const [name, image, digest] = [textOf(container['name']), textOf(container['image']), textOf(container['imageDigest'])];
+        const key = JSON.stringify([taskDefinition, name, image, digest]);
+        const known = running.get(key) ?? { taskDefinition, container: name, image, ...(digest ? { digest } : {}), tasks: 0 };
+        running.set(key, { ...known, tasks: known.tasks + 1 });
+      }
+    }
+  }
+  return [...running.values()].sort((a, b) => (`${a.taskDefinition}/${a.container}` < `${b.taskDefinition}/${b.container}` ? -1 : 1));
+}
+
+const listOf = (value: Json | undefined): Json[] => (Array.isArray(value) ? value : []);
+const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
+
+export const pinDriftCommand: Command = {
+  name: 'drift',
+  summary: 'Compare what an ECS cluster runs with what the files say',
+  usage: ['pin drift --cluster CLUSTER [PATH…]'],
+  options: {
+    cluster: { type: 'string', value: 'CLUSTER', help: 'name or ARN; on AWS_ENDPOINT_URL, or on AWS without it' },
+    json: jsonOption,
+    ...scopeOptions,
+    ...clientOptions,
+  },
+  examples: [['holdfast pin drift --cluster production deploy/', 'is what runs what deploy/ pins?']],
+  async run(context, options, operands) {
+    const { cluster } = options;
+    if (typeof cluster !== 'string' || cluster === '') throw new UsageError('Name the cluster: --cluster CLUSTER');
+    const keys = await findAwsKeys(context.env);
+    if (keys === undefined) throw new CommandFailure('There are no AWS keys.', { kind: 'denied', advice: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or for a Holdfast: eval "$(holdfast env)"' });
+    const scan = await scanFiles(context, options, operands);
+    const places = scan.files.flatMap(({ path, findings }) => findings.references.map((found) => ({ path, found })));
+    const ecs = ecsCalls(context, keys);
+    const client = await openClient(context, options);
+    try {
+      const drifts = await findDrift(await listRunning(ecs.call, cluster), places, async (name, index, digest) => {
+        const fetched = await client.getManifest({ ...name, digest: index });
+        return fetched.ok && (childrenOf(fetched.value.bytes, fetched.value.mediaType) ?? []).some((child) => child.digest === digest);
+      });
+      if (options['json'] === true) {
+        writeJson(context.stdout, { cluster, containers: drifts });
+      } else if (drifts.length === 0) {
+        writeLine(context.stderr, `Nothing runs in ${cluster}.`);
+      } else {
+        const columns = ['TASK DEFINITION', 'CONTAINER', { header: 'STATE', cut: 'never' as const }, { header: 'RUNS', cut: 'middle' as const }, { header: 'PINNED IN', cut: 'middle' as const }];
+        const rows = drifts.map(({ taskDefinition, container, state, image, digest, places: at }) => {
+          const name = image.split('@', 1)[0]!;
+          return [taskDefinition, container, state, digest ? `${name}@${digest.slice(0, 19)}` : name, at.join(' ')];
+        });
+        context.stdout.write(formatTable(columns, rows, tableWidth(context.stdout)));
+      }
+      return drifts.some(({ state }) => state === 'drifted') ? 1 : 0;
+    } finally {
+      client.close();
+      ecs.close();
+    }
+  },
+};
