@@ -53,7 +53,8 @@ export function createHttp({ baseUrl, authorization }: { baseUrl: string; author
     const { hostname, port } = resolve(url);
     const outgoing = open({ hostname, port, method, path: pathOf(url), agent: false, headers: { ...credentials, 'Content-Length': body.length, ...headers } });
     outgoing.on('error', () => {});
-    const closed = once(outgoing, 'close');
+    // Breaking off is an error to the client; it is what was wanted.
+    const closed = new Promise((resolve) => outgoing.once('close', resolve));
     await new Promise((resolve) => outgoing.write(body.subarray(0, Math.ceil(body.length / 2)), resolve));
     outgoing.destroy();
     await closed;
