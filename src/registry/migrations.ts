@@ -155,6 +155,7 @@ async function createTables(database: Kysely<never>, dialect: MetaDialect): Prom
       key.onDelete('restrict'),
     )
     .execute();
+  await index('hold_digest', 'hold', ['digest']).execute();
   await index('hold_by_holder', 'hold', ['kind', 'holder']).execute();
   await index('hold_since', 'hold', ['since', 'id']).execute();
   await index('hold_expiry', 'hold', ['expires_at']).execute();
