@@ -5,8 +5,8 @@ import { clientError, commonFaults, type AwsError } from '../aws/answer.ts';
 export const IMAGE_TAG_PATTERN = '[a-zA-Z0-9-_.]+';
 export const IMAGE_DIGEST_PATTERN = '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+';
 
-/** Which words end the refusal of a protected tag: `mode` says what protects it, `tag` says what AWS says since July 2025. */
-export type TagImmutableWording = 'mode' | 'tag';
+/** Which words end the refusal of a protected tag: `as-mutability` says what protects it, `tag` says what AWS says since July 2025. */
+export type TagImmutableWording = 'as-mutability' | 'tag';
 
 /**
  * What the ECR API says of each fault. The wordings are AWS's own where it has one, as seen in logs of real clients;
