@@ -5,6 +5,7 @@ import type { MetaStore } from '../core/meta-store.ts';
 import { createAuditLog } from './audit.ts';
 import { createBlobLocks } from './blob-locks.ts';
 import type { BlobContext } from './blob-rows.ts';
+import { createCollector } from './collector.ts';
 import { defaultRegistryOptions, type RegistryLimits, type RegistryOptions } from './context.ts';
 import { createHolds } from './holds.ts';
 import { createImages } from './images.ts';
@@ -64,10 +65,7 @@ export function createRegistry({
     holds: createHolds(context),
     templates: createTemplates(context),
     settings: createSettings(context),
-    collector: {
-      run: async (run) => (await import('./collector.ts')).createCollector(context).run(run),
-      scrub: async (progress) => (await import('./collector.ts')).createCollector(context).scrub(progress),
-    },
+    collector: createCollector(context),
     audit: createAuditLog(context),
     usage: () => readUsage(meta.read, clock.now()),
     flushPulls: () => pulls.flush(),
