@@ -9,7 +9,7 @@ import { readRepository } from './repository-rows.ts';
 /** ECR's limit for a layer: 52,000 MiB. */
 export const LAYER_LIMIT = 52_000 * 1024 * 1024;
 
-/** How often a session under way says that it is alive. */
+/** How often a session under way says that it is alive, at least. */
 const TOUCH_MILLISECONDS = 60_000;
 
 type Uploads = Pick<Layers, 'startUpload' | 'getUpload' | 'append' | 'complete' | 'cancelUpload'>;
@@ -26,6 +26,8 @@ export function createUploads(context: BlobContext, { layerLimit = LAYER_LIMIT }
   const { meta, blobs, clock, ids, locks, options } = context;
   /** Sessions that a request of this process is working on. */
   const busy = new Set<string>();
+  // An idle session protects its repository's layers no longer than a lease.
+  const touchEvery = Math.min(TOUCH_MILLISECONDS, options.leaseMs / 3);
 
   const unknown = (repository: Repository, uploadId: string) =>
     new Fault('upload-unknown', { repository: repository.name, registryId: repository.account, uploadId });
@@ -78,7 +80,7 @@ export function createUploads(context: BlobContext, { layerLimit = LAYER_LIMIT }
         received += bytes.length;
         if (expected !== undefined && received > expected) throw new Fault('upload-incomplete', { expected, received });
         yield bytes;
-        if (clock.monotonic() - touched < TOUCH_MILLISECONDS) continue;
+        if (clock.monotonic() - touched < touchEvery) continue;
         touched = clock.monotonic();
         await touch(repository, session.id);
       }
