@@ -25,9 +25,11 @@ import { createJsonProtocol } from './wire/aws/json-protocol.ts';
 import { createStsProtocol } from './wire/aws/sts.ts';
 import { createEcrFaults } from './wire/ecr/faults.ts';
 import { createEcrService } from './wire/ecr/service.ts';
+import { createHoldfastApi } from './wire/holdfast/handler.ts';
 import { createMetrics } from './wire/http/metrics.ts';
 import { closeHttpServer, createHttpServer } from './wire/http/server.ts';
 import { createOciWire } from './wire/oci/handler.ts';
+import { createHostPlaces } from './wire/oci/host-place.ts';
 
 /** A running server. */
 export interface RunningServer {
@@ -99,10 +101,13 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
   const address = { regions: config.regions, ...(config.publicHost === undefined ? {} : { publicHost: config.publicHost }) };
   const ecr = createEcrService({ registry, access, clock, address, ...wording });
   const metrics = createMetrics({ usage: () => registry.usage(), clock });
-  const oci = createOciWire({ registry, access, places: { account: config.accountId, regions: config.regions }, ...wording });
+  const places = { account: config.accountId, regions: config.regions };
+  const oci = createOciWire({ registry, access, places, ...wording });
+  const api = createHoldfastApi({ registry, access, places: { ofHost: createHostPlaces(places), regions: config.regions } });
   const server = createHttpServer({
     handlers: {
       ...oci,
+      api,
       aws: createAwsHandler({
         json: createJsonProtocol({ services: [ecr], authenticate }),
         sts: createStsProtocol({ authenticate, userId: (principal) => principal.accessKeyId, faults: createEcrFaults(wording) }),
