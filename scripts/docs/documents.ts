@@ -1,4 +1,5 @@
 import { cliPage } from './cli.ts';
+import { ecrOperationsTables } from './ecr.ts';
 import { roomsTable } from './rooms.ts';
 import { settingsPage } from './settings.ts';
 
@@ -15,6 +16,7 @@ export interface GeneratedDocument {
 export const documents: GeneratedDocument[] = [
   { path: 'docs/cli.md', write: cliPage },
   { path: 'docs/settings.md', write: settingsPage },
+  { path: 'docs/ecr-api.md', part: 'operations', write: ecrOperationsTables },
   { path: 'docs/ARCHITECTURE.md', part: 'rooms', write: roomsTable },
 ];
 

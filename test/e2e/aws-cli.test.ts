@@ -50,20 +50,30 @@ describe('the aws command line', () => {
     return JSON.parse(run.stdout) as Record<string, unknown>;
   }
 
-  async function wire(path: string, init: RequestInit = {}): Promise<Response> {
+  async function wire(path: string, init: Omit<RequestInit, 'headers'> & { headers: Record<string, string> }): Promise<Response> {
     const { authorizationData } = await server().ecr.getAuthorizationToken({});
-    return fetch(`${server().endpoint}/v2/${path}`, { ...init, headers: { ...init.headers, Authorization: `Basic ${authorizationData?.[0]?.authorizationToken}` } });
+    return fetch(`${server().endpoint}/v2/${path}`, {
+      ...init,
+      headers: { ...init.headers, Authorization: `Basic ${authorizationData?.[0]?.authorizationToken}` },
+    });
   }
 
   test('who am I', async (context) => {
     const run = await shell(context, 'aws sts get-caller-identity');
     if (run === undefined) return;
-    assert.deepEqual(json(run), { UserId: server().credentials.accessKeyId, Account: ACCOUNT, Arn: `arn:aws:iam::${ACCOUNT}:user/admin` });
+    assert.deepEqual(json(run), {
+      UserId: server().credentials.accessKeyId,
+      Account: ACCOUNT,
+      Arn: `arn:aws:iam::${ACCOUNT}:user/admin`,
+    });
   });
 
   // "latestタグ絶対禁止!?", 2019: the commands as they are printed there.
   test('an immutable repository, as in the article', async (context) => {
-    const created = await shell(context, 'aws ecr create-repository --repository-name immutable-repo --image-tag-mutability IMMUTABLE');
+    const created = await shell(
+      context,
+      'aws ecr create-repository --repository-name immutable-repo --image-tag-mutability IMMUTABLE',
+    );
     if (created === undefined) return;
     const { repository } = json(created) as { repository: Record<string, unknown> };
     assert.equal(repository['repositoryArn'], `arn:aws:ecr:us-east-1:${ACCOUNT}:repository/immutable-repo`);
@@ -72,8 +82,15 @@ describe('the aws command line', () => {
     assert.equal(repository['repositoryUri'], `${server().host}/immutable-repo`);
     assert.equal(repository['imageTagMutability'], 'IMMUTABLE');
 
-    const changed = await shell(context, 'aws ecr put-image-tag-mutability --repository-name immutable-repo --image-tag-mutability IMMUTABLE');
-    assert.deepEqual(changed && json(changed), { registryId: ACCOUNT, repositoryName: 'immutable-repo', imageTagMutability: 'IMMUTABLE' });
+    const changed = await shell(
+      context,
+      'aws ecr put-image-tag-mutability --repository-name immutable-repo --image-tag-mutability IMMUTABLE',
+    );
+    assert.deepEqual(changed && json(changed), {
+      registryId: ACCOUNT,
+      repositoryName: 'immutable-repo',
+      imageTagMutability: 'IMMUTABLE',
+    });
 
     const first = await pushImage(server().ecr, 'immutable-repo', 'hamako0001', 'latest');
     const described = await shell(context, 'aws ecr describe-images --repository-name immutable-repo');
@@ -83,12 +100,18 @@ describe('the aws command line', () => {
     assert.deepEqual(imageDetails[0]?.['imageTags'], ['latest']);
 
     const second = await pushImage(server().ecr, 'immutable-repo', 'hamako0002', 'other');
-    const refused = await wire('immutable-repo/manifests/latest', { method: 'PUT', body: second.manifest, headers: { 'Content-Type': 'application/vnd.oci.image.manifest.v1+json' } });
+    const refused = await wire('immutable-repo/manifests/latest', {
+      method: 'PUT',
+      body: second.manifest,
+      headers: { 'Content-Type': 'application/vnd.oci.image.manifest.v1+json' },
+    });
     assert.equal(refused.status, 400);
     const { errors } = (await refused.json()) as { errors: { code: string; message: string }[] };
     assert.deepEqual(
       errors.map(({ code, message }) => `${code.toLowerCase().replace('_', ' ')}: ${message}`),
-      ["tag invalid: The image tag 'latest' already exists in the 'immutable-repo' repository and cannot be overwritten because the repository is immutable."],
+      [
+        "tag invalid: The image tag 'latest' already exists in the 'immutable-repo' repository and cannot be overwritten because the repository is immutable.",
+      ],
     );
   });
 
@@ -109,7 +132,10 @@ aws ecr put-image --repository-name my-large-repository --image-tag \${DevopsEnv
     assert.equal(image.imageManifest, pushed.manifest);
     const again = await shell(context, script);
     assert.notEqual(again?.code, 0);
-    assert.match(String(again?.stderr), /ImageAlreadyExistsException.*PutImage operation: Image with digest 'sha256:[0-9a-f]{64}' and tag 'Prod-20260101\.7' already exists/);
+    assert.match(
+      String(again?.stderr),
+      /ImageAlreadyExistsException.*PutImage operation: Image with digest 'sha256:[0-9a-f]{64}' and tag 'Prod-20260101\.7' already exists/,
+    );
   });
 
   test('retagging a manifest of many lines, quotes and other letters', async (context) => {
@@ -127,7 +153,12 @@ aws ecr put-image --repository-name my-large-repository --image-tag \${DevopsEnv
       undefined,
       3,
     );
-    await ecr.putImage({ repositoryName: 'many-lines', imageManifest, imageManifestMediaType: 'application/vnd.oci.image.manifest.v1+json', imageTag: 'v1' });
+    await ecr.putImage({
+      repositoryName: 'many-lines',
+      imageManifest,
+      imageManifestMediaType: 'application/vnd.oci.image.manifest.v1+json',
+      imageTag: 'v1',
+    });
     const run = await shell(
       context,
       `MANIFEST=$(aws ecr batch-get-image --repository-name many-lines --image-ids imageTag=v1 --output text --query 'images[].imageManifest')
@@ -143,7 +174,9 @@ aws ecr put-image --repository-name many-lines --image-tag v2 --image-manifest "
     if (run === undefined) return;
     assert.equal(run.code, 0, run.stderr);
     const password = run.stdout.trim();
-    const login = await fetch(`${server().endpoint}/v2/`, { headers: { Authorization: `Basic ${Buffer.from(`AWS:${password}`).toString('base64')}` } });
+    const login = await fetch(`${server().endpoint}/v2/`, {
+      headers: { Authorization: `Basic ${Buffer.from(`AWS:${password}`).toString('base64')}` },
+    });
     assert.equal(login.status, 200);
 
     const old = await shell(context, 'aws ecr get-login --no-include-email --region us-east-1');
@@ -151,7 +184,9 @@ aws ecr put-image --repository-name many-lines --image-tag v2 --image-manifest "
     if (old === undefined || /Invalid choice|argument operation/.test(old.stderr)) return;
     assert.equal(old.code, 0, old.stderr);
     const [, oldPassword = ''] = new RegExp(`^docker login -u AWS -p (\\S+) ${server().endpoint}\\s*$`).exec(old.stdout) ?? [];
-    const again = await fetch(`${server().endpoint}/v2/`, { headers: { Authorization: `Basic ${Buffer.from(`AWS:${oldPassword}`).toString('base64')}` } });
+    const again = await fetch(`${server().endpoint}/v2/`, {
+      headers: { Authorization: `Basic ${Buffer.from(`AWS:${oldPassword}`).toString('base64')}` },
+    });
     assert.equal(again.status, 200, old.stdout);
   });
 
@@ -160,7 +195,8 @@ aws ecr put-image --repository-name many-lines --image-tag v2 --image-manifest "
     await ecr.createRepository({ repositoryName: 'pages' });
     const pushed: PushedImage[] = [];
     for (let index = 0; index < 3; index++) pushed.push(await pushImage(ecr, 'pages', `image ${index}`, `t${index}`));
-    for (const tag of ['a', 'b', 'c']) await ecr.putImage({ repositoryName: 'pages', imageManifest: String(pushed[1]?.manifest), imageTag: tag });
+    for (const tag of ['a', 'b', 'c'])
+      await ecr.putImage({ repositoryName: 'pages', imageManifest: String(pushed[1]?.manifest), imageTag: tag });
     const run = await shell(
       context,
       `set -e
@@ -171,7 +207,12 @@ aws ecr describe-repositories --page-size 1 --query "repositories[?repositoryNam
     );
     if (run === undefined) return;
     assert.equal(run.code, 0, run.stderr);
-    const [tags, digests, four, names] = JSON.parse(`[${run.stdout.trim().replace(/\n(?=[[\d])/g, ',')}]`) as [string[], string[], number, string[]];
+    const [tags, digests, four, names] = JSON.parse(`[${run.stdout.trim().replace(/\n(?=[[\d])/g, ',')}]`) as [
+      string[],
+      string[],
+      number,
+      string[],
+    ];
     assert.deepEqual([...tags].sort(), ['a', 'b', 'c', 't0', 't1', 't2']);
     assert.deepEqual([...digests].sort(), pushed.map(({ digest }) => digest).sort());
     assert.equal(four, 4);
@@ -202,7 +243,9 @@ aws ecr batch-check-layer-availability --repository-name from-files --layer-dige
     assert.notEqual(run.code, 0);
     assert.match(
       run.stderr,
-      new RegExp(`An error occurred \\(RepositoryNotFoundException\\) when calling the DescribeRepositories operation: The repository with name 'not-there' does not exist in the registry with id '${ACCOUNT}'`),
+      new RegExp(
+        `An error occurred \\(RepositoryNotFoundException\\) when calling the DescribeRepositories operation: The repository with name 'not-there' does not exist in the registry with id '${ACCOUNT}'`,
+      ),
     );
     const elsewhere = await shell(context, 'aws ecr describe-repositories', 'mars-1');
     assert.match(String(elsewhere?.stderr), /valid region/);
@@ -210,7 +253,17 @@ aws ecr batch-check-layer-availability --repository-name from-files --layer-dige
 
   test('a policy from a file is set and deleted', async (context) => {
     await server().ecr.createRepository({ repositoryName: 'with-policy' });
-    const policy = { Version: '2008-10-17', Statement: [{ Sid: 'pull', Effect: 'Allow', Principal: { AWS: [`arn:aws:iam::${ACCOUNT}:root`] }, Action: ['ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'] }] };
+    const policy = {
+      Version: '2008-10-17',
+      Statement: [
+        {
+          Sid: 'pull',
+          Effect: 'Allow',
+          Principal: { AWS: [`arn:aws:iam::${ACCOUNT}:root`] },
+          Action: ['ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'],
+        },
+      ],
+    };
     await writeFile(join(folder, 'policy.json'), JSON.stringify(policy));
     const run = await shell(
       context,

@@ -78,7 +78,13 @@ export async function startAwsServer(test: Pick<TestContext, 'after'>): Promise<
   });
   const blobs = await openFileBlobs({ root: join(folder, 'blobs'), log: silentLogger });
   const registry = createRegistry({ meta: meta as unknown as MetaStore<RegistryTables>, blobs, clock, ids, log: silentLogger });
-  const access = createAccess({ meta: meta as unknown as MetaStore<AccessTables>, clock, ids, account: ACCOUNT, regions: REGIONS });
+  const access = createAccess({
+    meta: meta as unknown as MetaStore<AccessTables>,
+    clock,
+    ids,
+    account: ACCOUNT,
+    regions: REGIONS,
+  });
   const first = await access.ensureFirstKey({});
   if (first === undefined) throw new Error('a new database has no first key');
   const { accessKeyId, secretAccessKey } = first;
@@ -137,14 +143,34 @@ export async function pushLayer(ecr: ECR, repositoryName: string, content: strin
   const { layers } = await ecr.batchCheckLayerAvailability({ repositoryName, layerDigests: [digest] });
   if (layers?.[0]?.layerAvailability === 'AVAILABLE') return digest;
   const { uploadId } = await ecr.initiateLayerUpload({ repositoryName });
-  await ecr.uploadLayerPart({ repositoryName, uploadId, partFirstByte: 0, partLastByte: layerPartBlob.length - 1, layerPartBlob });
+  await ecr.uploadLayerPart({
+    repositoryName,
+    uploadId,
+    partFirstByte: 0,
+    partLastByte: layerPartBlob.length - 1,
+    layerPartBlob,
+  });
   await ecr.completeLayerUpload({ repositoryName, uploadId, layerDigests: [digest] });
   return digest;
 }
 
 /** Pushes an image whose content is told apart by a text; `members` go into its manifest. */
-export async function pushImage(ecr: ECR, repositoryName: string, text: string, imageTag?: string, members: Record<string, unknown> = {}): Promise<PushedImage> {
-  const contents = { config: JSON.stringify({ architecture: 'amd64', os: 'linux', config: { Labels: { text } }, rootfs: { type: 'layers', diff_ids: [] } }), layer: `layer ${text}` };
+export async function pushImage(
+  ecr: ECR,
+  repositoryName: string,
+  text: string,
+  imageTag?: string,
+  members: Record<string, unknown> = {},
+): Promise<PushedImage> {
+  const contents = {
+    config: JSON.stringify({
+      architecture: 'amd64',
+      os: 'linux',
+      config: { Labels: { text } },
+      rootfs: { type: 'layers', diff_ids: [] },
+    }),
+    layer: `layer ${text}`,
+  };
   const config = await pushLayer(ecr, repositoryName, contents.config);
   const layer = await pushLayer(ecr, repositoryName, contents.layer);
   const manifest = JSON.stringify({
@@ -162,8 +188,10 @@ export async function pushImage(ecr: ECR, repositoryName: string, text: string, 
 export function awsError(name: string, message?: string | RegExp): (error: unknown) => true {
   return (error) => {
     if (!(error instanceof ECRServiceException)) throw error;
-    const matches = message === undefined || (typeof message === 'string' ? error.message === message : message.test(error.message));
-    if (error.name !== name || !matches) throw new Error(`expected ${name}: ${message}\n     got ${error.name}: ${error.message}`);
+    const matches =
+      message === undefined || (typeof message === 'string' ? error.message === message : message.test(error.message));
+    if (error.name !== name || !matches)
+      throw new Error(`expected ${name}: ${message}\n     got ${error.name}: ${error.message}`);
     return true;
   };
 }

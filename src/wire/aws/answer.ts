@@ -45,19 +45,38 @@ export const commonFaults: Pick<FaultTable<AwsError>, CommonKind> = {
     return clientError('InvalidSignatureException', text);
   },
   'key-unknown': () => clientError('UnrecognizedClientException', 'The security token included in the request is invalid.'),
-  'access-key-unknown': () => clientError('UnrecognizedClientException', 'The security token included in the request is invalid.'),
-  'account-unknown': ({ account, served }) => clientError('InvalidParameterException', `There is no registry with the id '${account}' here; there is: ${served.join(', ')}.`),
+  'access-key-unknown': () =>
+    clientError('UnrecognizedClientException', 'The security token included in the request is invalid.'),
+  'account-unknown': ({ account, served }) =>
+    clientError(
+      'InvalidParameterException',
+      `There is no registry with the id '${account}' here; there is: ${served.join(', ')}.`,
+    ),
   'region-unknown': ({ region, served }) =>
-    clientError('InvalidSignatureException', `Credential should be scoped to a valid region. '${region}' is not one that this server has; it has: ${served.join(', ')}.`),
+    clientError(
+      'InvalidSignatureException',
+      `Credential should be scoped to a valid region. '${region}' is not one that this server has; it has: ${served.join(', ')}.`,
+    ),
   'access-denied': (facts) => clientError('AccessDeniedException', accessDeniedMessage(facts)),
   'body-invalid': ({ reason }) => clientError('SerializationException', reason),
-  'request-too-large': ({ limit }) => clientError('RequestEntityTooLargeException', `The request is longer than the ${limit} bytes that this operation takes.`),
-  'operation-unknown': ({ operation }) => clientError('UnknownOperationException', operation === '' ? 'The request names no operation in X-Amz-Target.' : `There is no operation '${operation}'.`),
+  'request-too-large': ({ limit }) =>
+    clientError('RequestEntityTooLargeException', `The request is longer than the ${limit} bytes that this operation takes.`),
+  'operation-unknown': ({ operation }) =>
+    clientError(
+      'UnknownOperationException',
+      operation === '' ? 'The request names no operation in X-Amz-Target.' : `There is no operation '${operation}'.`,
+    ),
   'throttled': () => clientError('ThrottlingException', 'Rate exceeded'),
 };
 
 /** `User: … is not authorized to perform: … on resource: … because …`, which scripts and people look for. */
-export function accessDeniedMessage(facts: { principal: string; action: string; resource: string; explicit: boolean; deniedBy?: 'identity' | 'resource' }): string {
+export function accessDeniedMessage(facts: {
+  principal: string;
+  action: string;
+  resource: string;
+  explicit: boolean;
+  deniedBy?: 'identity' | 'resource';
+}): string {
   const because = facts.explicit
     ? `with an explicit deny in ${facts.deniedBy === 'resource' ? 'a resource' : 'an identity'}-based policy`
     : `because no identity-based policy allows the ${facts.action} action`;

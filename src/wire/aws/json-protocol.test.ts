@@ -25,25 +25,49 @@ interface Sending {
 }
 
 async function post(server: AwsServer, sending: Sending): Promise<Answer> {
-  const { target = `${ECR}.DescribeRegistry`, body = '{}', contentType = 'application/x-amz-json-1.1', region = 'us-east-1', service = 'ecr' } = sending;
+  const {
+    target = `${ECR}.DescribeRegistry`,
+    body = '{}',
+    contentType = 'application/x-amz-json-1.1',
+    region = 'us-east-1',
+    service = 'ecr',
+  } = sending;
   const plain: [string, string][] = [
     ['host', server.host],
     ['content-type', contentType],
     ...(target === '' ? [] : ([['x-amz-target', target]] as [string, string][])),
   ];
-  const signed = { method: 'POST', target: '/', headers: plain, body: Buffer.from(body), now: Date.now(), ...server.credentials, region, service };
+  const signed = {
+    method: 'POST',
+    target: '/',
+    headers: plain,
+    body: Buffer.from(body),
+    now: Date.now(),
+    ...server.credentials,
+    region,
+    service,
+  };
   const headers = sending.sign === false ? plain : signRequest(signed);
   sending.tamper?.(headers);
   return new Promise((resolve, reject) => {
-    const request = httpRequest(server.endpoint, { method: 'POST', headers: Object.fromEntries(headers), agent: false }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => {
-        const text = Buffer.concat(chunks).toString();
-        const isJson = response.headers['content-type'] === 'application/x-amz-json-1.1';
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json: isJson ? (JSON.parse(text) as Record<string, unknown>) : {} });
-      });
-    });
+    const request = httpRequest(
+      server.endpoint,
+      { method: 'POST', headers: Object.fromEntries(headers), agent: false },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString();
+          const isJson = response.headers['content-type'] === 'application/x-amz-json-1.1';
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text,
+            json: isJson ? (JSON.parse(text) as Record<string, unknown>) : {},
+          });
+        });
+      },
+    );
     request.on('error', reject);
     request.end(body);
   });
@@ -75,21 +99,43 @@ describe('the AWS JSON protocol', () => {
   });
 
   test('the target is looked at before anything else', async () => {
-    for (const target of ['', 'Nonsense', `${ECR}.`, `${ECR}.Nonsense`, `${ECR}.constructor`, `${ECR}.__proto__`, 'AmazonEC2ContainerServiceV2.ListClusters']) {
+    for (const target of [
+      '',
+      'Nonsense',
+      `${ECR}.`,
+      `${ECR}.Nonsense`,
+      `${ECR}.constructor`,
+      `${ECR}.__proto__`,
+      'AmazonEC2ContainerServiceV2.ListClusters',
+    ]) {
       assertError(await post(server(), { target, body: 'not JSON', sign: false }), 'UnknownOperationException', /operation/);
     }
   });
 
   test('the signature is looked at before the body', async () => {
-    assertError(await post(server(), { sign: false, body: 'not JSON' }), 'MissingAuthenticationTokenException', /Missing Authentication Token/);
+    assertError(
+      await post(server(), { sign: false, body: 'not JSON' }),
+      'MissingAuthenticationTokenException',
+      /Missing Authentication Token/,
+    );
     const flip = (headers: [string, string][]) => {
-      for (const header of headers) if (header[0] === 'authorization') header[1] = header[1].replace(/.$/, (digit) => (digit === '0' ? '1' : '0'));
+      for (const header of headers)
+        if (header[0] === 'authorization') header[1] = header[1].replace(/.$/, (digit) => (digit === '0' ? '1' : '0'));
     };
-    assertError(await post(server(), { tamper: flip, body: 'not JSON' }), 'InvalidSignatureException', /does not match the signature you provided/);
+    assertError(
+      await post(server(), { tamper: flip, body: 'not JSON' }),
+      'InvalidSignatureException',
+      /does not match the signature you provided/,
+    );
     const otherKey = (headers: [string, string][]) => {
-      for (const header of headers) if (header[0] === 'authorization') header[1] = header[1].replace(/Credential=[^/]+/, 'Credential=AKIANOBODYNOBODY1234');
+      for (const header of headers)
+        if (header[0] === 'authorization') header[1] = header[1].replace(/Credential=[^/]+/, 'Credential=AKIANOBODYNOBODY1234');
     };
-    assertError(await post(server(), { tamper: otherKey }), 'UnrecognizedClientException', /^The security token included in the request is invalid\.$/);
+    assertError(
+      await post(server(), { tamper: otherKey }),
+      'UnrecognizedClientException',
+      /^The security token included in the request is invalid\.$/,
+    );
     const otherTarget = (headers: [string, string][]) => {
       for (const header of headers) if (header[0] === 'x-amz-target') header[1] = `${ECR}.DescribeRepositories`;
     };
@@ -103,22 +149,42 @@ describe('the AWS JSON protocol', () => {
   });
 
   test('the body is JSON, an object, and has each member once', async () => {
-    for (const body of ['not JSON', '{"repositoryName":', '[]', '"text"', 'null', '{"a":1,"a":2}', `${'['.repeat(100)}${']'.repeat(100)}`]) {
+    for (const body of [
+      'not JSON',
+      '{"repositoryName":',
+      '[]',
+      '"text"',
+      'null',
+      '{"a":1,"a":2}',
+      `${'['.repeat(100)}${']'.repeat(100)}`,
+    ]) {
       assertError(await post(server(), { body }), 'SerializationException', /body/);
     }
-    assertError(await post(server(), { target: `${ECR}.DescribeRepositories`, body: '{"maxResults":"7"}' }), 'SerializationException', /STRING_VALUE cannot be converted to Integer at 'maxResults'/);
+    assertError(
+      await post(server(), { target: `${ECR}.DescribeRepositories`, body: '{"maxResults":"7"}' }),
+      'SerializationException',
+      /STRING_VALUE cannot be converted to Integer at 'maxResults'/,
+    );
   });
 
   test('then the shape is looked at, in the words of ECR', async () => {
     const cases: [operation: string, input: object, message: string][] = [
-      ['DescribeRepositories', { maxResults: 1001 }, "Invalid parameter at 'maxResults' failed to satisfy constraint: 'Member must have value less than or equal to 1000'"],
+      [
+        'DescribeRepositories',
+        { maxResults: 1001 },
+        "Invalid parameter at 'maxResults' failed to satisfy constraint: 'Member must have value less than or equal to 1000'",
+      ],
       ['CreateRepository', {}, "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'Member must not be null'"],
       [
         'CreateRepository',
         { repositoryName: 'Upper' },
         "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'must satisfy regular expression '[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(\\/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*''",
       ],
-      ['CreateRepository', { repositoryName: 'a' }, "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'Member must have length greater than or equal to 2'"],
+      [
+        'CreateRepository',
+        { repositoryName: 'a' },
+        "Invalid parameter at 'repositoryName' failed to satisfy constraint: 'Member must have length greater than or equal to 2'",
+      ],
       [
         'PutImageTagMutability',
         { repositoryName: 'team/app', imageTagMutability: 'invalid' },
@@ -129,7 +195,11 @@ describe('the AWS JSON protocol', () => {
         { repositoryName: 'team/app', imageManifest: '{}', imageTag: 'a+b' },
         "Invalid parameter at 'imageTag' failed to satisfy constraint: 'must satisfy regular expression '[a-zA-Z0-9-_.]+''",
       ],
-      ['BatchGetImage', { repositoryName: 'team/app', imageIds: [] }, "Invalid parameter at 'imageIds' failed to satisfy constraint: 'Member must have length greater than or equal to 1'"],
+      [
+        'BatchGetImage',
+        { repositoryName: 'team/app', imageIds: [] },
+        "Invalid parameter at 'imageIds' failed to satisfy constraint: 'Member must have length greater than or equal to 1'",
+      ],
     ];
     for (const [operation, input, message] of cases) {
       const answer = await post(server(), { target: `${ECR}.${operation}`, body: JSON.stringify(input) });
@@ -141,18 +211,37 @@ describe('the AWS JSON protocol', () => {
   test('a body may be as long as its operation needs, and no longer', async () => {
     const text = `{"unknown":"${'x'.repeat(8 * 1024 * 1024)}"}`;
     assertError(await post(server(), { body: text }), 'RequestEntityTooLargeException', /8388608 bytes/);
-    assertError(await post(server(), { target: `${ECR}.UploadLayerPart`, body: text }), 'InvalidParameterException', /repositoryName/);
+    assertError(
+      await post(server(), { target: `${ECR}.UploadLayerPart`, body: text }),
+      'InvalidParameterException',
+      /repositoryName/,
+    );
   });
 
   test('sts says who the caller is', async () => {
-    const answer = await post(server(), { target: '', service: 'sts', contentType: 'application/x-www-form-urlencoded; charset=utf-8', body: 'Action=GetCallerIdentity&Version=2011-06-15' });
+    const answer = await post(server(), {
+      target: '',
+      service: 'sts',
+      contentType: 'application/x-www-form-urlencoded; charset=utf-8',
+      body: 'Action=GetCallerIdentity&Version=2011-06-15',
+    });
     assert.equal(answer.status, 200, answer.text);
     assert.equal(answer.headers['content-type'], 'text/xml');
     assert.match(answer.text, /<Arn>arn:aws:iam::123456789012:user\/admin<\/Arn>.*<Account>123456789012<\/Account>/);
-    const unsigned = await post(server(), { target: '', sign: false, contentType: 'application/x-www-form-urlencoded', body: 'Action=GetCallerIdentity' });
+    const unsigned = await post(server(), {
+      target: '',
+      sign: false,
+      contentType: 'application/x-www-form-urlencoded',
+      body: 'Action=GetCallerIdentity',
+    });
     assert.equal(unsigned.status, 400);
     assert.match(unsigned.text, /<Code>MissingAuthenticationToken<\/Code>/);
-    const other = await post(server(), { target: '', service: 'sts', contentType: 'application/x-www-form-urlencoded', body: 'Action=AssumeRole' });
+    const other = await post(server(), {
+      target: '',
+      service: 'sts',
+      contentType: 'application/x-www-form-urlencoded',
+      body: 'Action=AssumeRole',
+    });
     assert.match(other.text, /<Code>InvalidAction<\/Code>/);
   });
 });

@@ -36,27 +36,45 @@ export interface AwsCall<Identity> {
 }
 
 /** Verifies a signature and gives who signed; raises the faults of `verifySignature`. */
-export type Authenticate<Identity> = (request: SignedRequest, signingNames: ReadonlySet<string>) => Promise<{ caller: Caller; identity: Identity }>;
+export type Authenticate<Identity> = (
+  request: SignedRequest,
+  signingNames: ReadonlySet<string>,
+) => Promise<{ caller: Caller; identity: Identity }>;
 
 const CONTENT_TYPE = 'application/x-amz-json-1.1';
 
 /** Checks in AWS's order: target, signature, JSON, shape, rules. */
-export function createJsonProtocol<Identity>(options: { services: readonly JsonService<Identity>[]; authenticate: Authenticate<Identity> }): HttpHandler {
+export function createJsonProtocol<Identity>(options: {
+  services: readonly JsonService<Identity>[];
+  authenticate: Authenticate<Identity>;
+}): HttpHandler {
   const handle: HttpHandler = async (request, response, context) => {
     const { service, operation } = findTarget(options.services, request);
+    // A signature covers the whole body; who sends none is not listened to that long.
+    if (request.headers.authorization === undefined)
+      throw new Fault('unauthenticated', { reason: 'Missing Authentication Token' });
     const body = await readBody(request, service.bodyLimit(operation));
     const { caller, identity } = await options.authenticate(signedRequest(request, body), service.signingNames);
     const call = { caller, identity, host: request.headers.host, scheme: requestScheme(request), requestId: context.requestId };
     const output = await service.call(operation, parseBody(body), call);
     send(response, context, 200, output);
   };
-  const serviceOf = (request: IncomingMessage): JsonService<Identity> | undefined => options.services.find((service) => splitTarget(request).prefix === service.targetPrefix);
+  const serviceOf = (request: IncomingMessage): JsonService<Identity> | undefined =>
+    options.services.find((service) => splitTarget(request).prefix === service.targetPrefix);
   return guard(handle, {
     fault(fault, request, response, context) {
       sendError(response, context, answerOf(serviceOf(request), fault));
     },
     internal(request, response, context) {
-      sendError(response, context, serviceOf(request)?.internalError(context.requestId) ?? { type: 'InternalFailure', message: 'Internal error', status: 500 });
+      sendError(
+        response,
+        context,
+        serviceOf(request)?.internalError(context.requestId) ?? {
+          type: 'InternalFailure',
+          message: 'Internal error',
+          status: 500,
+        },
+      );
     },
   });
 }
@@ -64,7 +82,8 @@ export function createJsonProtocol<Identity>(options: { services: readonly JsonS
 /** A request as it came, for its signature to be checked. */
 export function signedRequest(request: IncomingMessage, body: Uint8Array): SignedRequest {
   const headers: [string, string][] = [];
-  for (let at = 0; at + 1 < request.rawHeaders.length; at += 2) headers.push([request.rawHeaders[at] ?? '', request.rawHeaders[at + 1] ?? '']);
+  for (let at = 0; at + 1 < request.rawHeaders.length; at += 2)
+    headers.push([request.rawHeaders[at] ?? '', request.rawHeaders[at + 1] ?? '']);
   return { method: request.method ?? 'POST', target: request.url ?? '/', headers, body };
 }
 
@@ -82,10 +101,14 @@ function splitTarget(request: IncomingMessage): { prefix: string; operation: str
   return { prefix: text.slice(0, Math.max(dot, 0)), operation: text.slice(dot + 1) };
 }
 
-function findTarget<Identity>(services: readonly JsonService<Identity>[], request: IncomingMessage): { service: JsonService<Identity>; operation: string } {
+function findTarget<Identity>(
+  services: readonly JsonService<Identity>[],
+  request: IncomingMessage,
+): { service: JsonService<Identity>; operation: string } {
   const { prefix, operation } = splitTarget(request);
   const service = services.find(({ targetPrefix }) => targetPrefix === prefix);
-  if (service === undefined || !service.has(operation)) throw new Fault('operation-unknown', { operation: operation.slice(0, 100) });
+  if (service === undefined || !service.has(operation))
+    throw new Fault('operation-unknown', { operation: operation.slice(0, 100) });
   return { service, operation };
 }
 
@@ -94,17 +117,34 @@ function parseBody(body: Buffer): JsonObject {
   try {
     value = body.length === 0 ? {} : parseJson(body);
   } catch (error) {
-    if (error instanceof JsonError) throw new Fault('body-invalid', { reason: `The request's body cannot be read: ${error.message}` });
+    if (error instanceof JsonError)
+      throw new Fault('body-invalid', { reason: `The request's body cannot be read: ${error.message}` });
     throw error;
   }
   if (!isJsonObject(value)) throw new Fault('body-invalid', { reason: "The request's body must be a JSON object" });
   return value;
 }
 
-function send(response: ServerResponse, context: RequestContext, status: number, output: object, headers: Record<string, string> = {}): void {
-  sendText(response, status, JSON.stringify(output), { 'Content-Type': CONTENT_TYPE, 'x-amzn-RequestId': context.requestId, ...headers });
+function send(
+  response: ServerResponse,
+  context: RequestContext,
+  status: number,
+  output: object,
+  headers: Record<string, string> = {},
+): void {
+  sendText(response, status, JSON.stringify(output), {
+    'Content-Type': CONTENT_TYPE,
+    'x-amzn-RequestId': context.requestId,
+    ...headers,
+  });
 }
 
 function sendError(response: ServerResponse, context: RequestContext, error: AwsError): void {
-  send(response, context, error.status, { __type: error.type, message: error.message, ...error.members }, { 'x-amzn-ErrorType': error.type });
+  send(
+    response,
+    context,
+    error.status,
+    { __type: error.type, message: error.message, ...error.members },
+    { 'x-amzn-ErrorType': error.type },
+  );
 }

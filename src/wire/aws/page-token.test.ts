@@ -13,10 +13,17 @@ for (const [what, scope, token] of [
   ['of another list', 'ListImages 8', good],
   ['that is no token', 'ListImages 7', 'garbage'],
   ['that is empty', 'ListImages 7', ''],
-  ['with another position', 'ListImages 7', Buffer.from(Buffer.from(good, 'base64url').toString().replace('cursor', 'CURSOR')).toString('base64url')],
+  [
+    'with another position',
+    'ListImages 7',
+    Buffer.from(Buffer.from(good, 'base64url').toString().replace('cursor', 'CURSOR')).toString('base64url'),
+  ],
   ['of endless length', 'ListImages 7', encodePageToken('ListImages 7', ['x'.repeat(9000)])],
 ] as const) {
   test(`a token ${what} is refused`, () => {
-    assert.throws(() => decodePageToken(scope, token), (error) => isFault(error, 'parameter-invalid') && error.facts.member === 'nextToken');
+    assert.throws(
+      () => decodePageToken(scope, token),
+      (error) => isFault(error, 'parameter-invalid') && error.facts.member === 'nextToken',
+    );
   });
 }

@@ -20,14 +20,24 @@ interface Sample {
 const shape: StructureShape<Sample> = {
   type: 'structure',
   members: {
-    name: { type: 'string', min: 2, max: 5, pattern: { text: '[a-z]+', matches: (value) => /^[a-z]+$/.test(value) }, required: true },
+    name: {
+      type: 'string',
+      min: 2,
+      max: 5,
+      pattern: { text: '[a-z]+', matches: (value) => /^[a-z]+$/.test(value) },
+      required: true,
+    },
     colour: { type: 'string', enum: ['RED', 'BLUE'] },
     count: { type: 'integer', min: 1, max: 10 },
     ratio: { type: 'number' },
     force: { type: 'boolean' },
     bytes: { type: 'blob', max: 4 },
     at: { type: 'timestamp' },
-    ids: { type: 'list', max: 2, of: { type: 'structure', members: { digest: { type: 'string' }, tag: { type: 'string', max: 3, required: true } } } },
+    ids: {
+      type: 'list',
+      max: 2,
+      of: { type: 'structure', members: { digest: { type: 'string' }, tag: { type: 'string', max: 3, required: true } } },
+    },
     labels: { type: 'map', max: 2, key: { type: 'string', max: 3 }, of: { type: 'string', max: 3 } },
   },
 };
@@ -49,12 +59,21 @@ test('a value of the right shape is read, unknown members are left out and null 
   assert.ok(result.ok);
   assert.deepEqual(
     { ...result.value, labels: { ...result.value.labels } },
-    { name: 'abc', colour: 'RED', count: 10, ratio: 0.5, bytes: Buffer.from([0, 1, 2]), at: 1448875853.241, ids: [{ tag: 'v1' }], labels: { a: 'b' } },
+    {
+      name: 'abc',
+      colour: 'RED',
+      count: 10,
+      ratio: 0.5,
+      bytes: Buffer.from([0, 1, 2]),
+      at: 1448875853.241,
+      ids: [{ tag: 'v1' }],
+      labels: { a: 'b' },
+    },
   );
 });
 
 const broken: [Json, string][] = [
-  [{}, "name: Member must not be null"],
+  [{}, 'name: Member must not be null'],
   [{ name: null }, 'name: Member must not be null'],
   [{ name: 'a' }, 'name: Member must have length greater than or equal to 2'],
   [{ name: 'abcdef' }, 'name: Member must have length less than or equal to 5'],
@@ -74,7 +93,10 @@ for (const [value, expected] of broken) {
   test(`${JSON.stringify(value)} breaks its shape: ${expected}`, () => {
     const result = readShape(shape, value);
     assert.ok(!result.ok && 'violations' in result);
-    assert.deepEqual(result.violations.map(({ path, constraint }) => `${path}: ${commonGrammar(constraint)}`), [expected]);
+    assert.deepEqual(
+      result.violations.map(({ path, constraint }) => `${path}: ${commonGrammar(constraint)}`),
+      [expected],
+    );
   });
 }
 

@@ -57,7 +57,8 @@ function readValue(shape: AnyShape, value: Json, path: string, violations: Viola
     case 'string':
       if (typeof value !== 'string') mismatch(path, value, 'String');
       checkLength(value.length, shape, path, value, violations);
-      if (shape.pattern && !shape.pattern.matches(value)) violate(violations, path, { kind: 'pattern', text: shape.pattern.text }, value);
+      if (shape.pattern && !shape.pattern.matches(value))
+        violate(violations, path, { kind: 'pattern', text: shape.pattern.text }, value);
       if (shape.enum && !shape.enum.includes(value)) violate(violations, path, { kind: 'enum', values: shape.enum }, value);
       return value;
     case 'integer':
@@ -108,7 +109,13 @@ function readValue(shape: AnyShape, value: Json, path: string, violations: Viola
   }
 }
 
-function checkLength(length: number, { min, max }: { min?: number; max?: number }, path: string, value: unknown, violations: Violation[]): void {
+function checkLength(
+  length: number,
+  { min, max }: { min?: number; max?: number },
+  path: string,
+  value: unknown,
+  violations: Violation[],
+): void {
   if (min !== undefined && length < min) violate(violations, path, { kind: 'min-length', limit: min }, value);
   if (max !== undefined && length > max) violate(violations, path, { kind: 'max-length', limit: max }, value);
 }
@@ -125,7 +132,9 @@ function decodeBase64(text: string): Buffer | undefined {
 }
 
 function mismatch(path: string, value: Json, wanted: string): never {
-  throw new Mismatch(`${describeType(value)} cannot be converted to ${wanted}${path === '' ? '' : ` at '${path.slice(0, 200)}'`}`);
+  throw new Mismatch(
+    `${describeType(value)} cannot be converted to ${wanted}${path === '' ? '' : ` at '${path.slice(0, 200)}'`}`,
+  );
 }
 
 function describeType(value: Json): string {

@@ -59,7 +59,8 @@ export interface StructureShape<T = unknown> {
   members: { [K in keyof T]-?: MemberOf<T, K> };
 }
 
-type MemberOf<T, K extends keyof T> = ShapeOf<Exclude<T[K], undefined>> & (Record<never, never> extends Pick<T, K> ? { required?: false } : { required: true });
+type MemberOf<T, K extends keyof T> = ShapeOf<Exclude<T[K], undefined>> &
+  (Record<never, never> extends Pick<T, K> ? { required?: false } : { required: true });
 
 /** The shape that describes a value of an SDK type. */
 export type ShapeOf<T> = [T] extends [string]
@@ -90,7 +91,15 @@ export type Input<T> = T extends Uint8Array
         : T;
 
 /** An SDK output type as it goes over the wire: timestamps are seconds since the epoch, blobs are base64. */
-export type Wire<T> = T extends Uint8Array ? string : T extends Date ? number : T extends (infer E)[] ? Wire<E>[] : T extends object ? { [K in keyof T]: Wire<T[K]> } : T;
+export type Wire<T> = T extends Uint8Array
+  ? string
+  : T extends Date
+    ? number
+    : T extends (infer E)[]
+      ? Wire<E>[]
+      : T extends object
+        ? { [K in keyof T]: Wire<T[K]> }
+        : T;
 
 /** Any shape, for code that walks them. */
 export type AnyShape = StringShape | NumberShape | BooleanShape | BlobShape | TimestampShape | AnyList | AnyMap | AnyStructure;

@@ -9,7 +9,11 @@ const getAuthorizationToken = onRegistry<GetAuthorizationTokenRequest, GetAuthor
   async (input, call) => {
     const { account } = call.caller;
     const foreign = input.registryIds?.find((registryId) => registryId !== account);
-    if (foreign !== undefined) throw new Fault('parameter-invalid', { member: 'registryIds', constraint: `This server has the registry ${account} only, not ${foreign}` });
+    if (foreign !== undefined)
+      throw new Fault('parameter-invalid', {
+        member: 'registryIds',
+        constraint: `This server has the registry ${account} only, not ${foreign}`,
+      });
     const { password, expiresAt } = await call.issueToken();
     const authorizationToken = Buffer.from(`AWS:${password}`).toString('base64');
     // `docker login` is given the endpoint as it stands here.

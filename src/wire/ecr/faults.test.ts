@@ -38,8 +38,14 @@ test('every answer is an exception that clients know', () => {
 
 test('the words that tools look for', () => {
   const said = (kind: FaultKind, table = faults): string => answerFault(table, new Fault(kind, FAULT_SAMPLES[kind])).message;
-  assert.match(said('tag-immutable'), /^The image tag '[^']+' already exists in the '[^']+' repository and cannot be overwritten because the repository is immutable\.$/);
+  assert.match(
+    said('tag-immutable'),
+    /^The image tag '[^']+' already exists in the '[^']+' repository and cannot be overwritten because the repository is immutable\.$/,
+  );
   assert.match(said('tag-immutable', createEcrFaults({ tagImmutableMessage: 'tag' })), /because the tag is immutable\.$/);
-  assert.match(said('repository-not-empty'), /^The repository with name '[^']+' in registry with id '\d{12}' cannot be deleted because it still contains images$/);
+  assert.match(
+    said('repository-not-empty'),
+    /^The repository with name '[^']+' in registry with id '\d{12}' cannot be deleted because it still contains images$/,
+  );
   assert.match(said('image-digest-mismatch'), /does not match the image digest that Amazon ECR has calculated\.$/);
 });

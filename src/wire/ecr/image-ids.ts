@@ -18,9 +18,13 @@ export type ReadImageId = { ok: true; id: ImageId } | { ok: false; refusal: Imag
 
 /** What an identifier names. One that is written well but could name no image here is not found; one that is not is refused. */
 export function readImageId({ imageDigest, imageTag }: ImageIdentifier): ReadImageId {
-  if (imageDigest === undefined && imageTag === undefined) return refuse('MissingDigestAndTag', 'Invalid request parameters: both tag and digest cannot be null');
+  if (imageDigest === undefined && imageTag === undefined)
+    return refuse('MissingDigestAndTag', 'Invalid request parameters: both tag and digest cannot be null');
   if (imageDigest !== undefined && !looksLikeDigest(imageDigest)) {
-    return refuse('InvalidImageDigest', `Invalid request parameters: image digest should satisfy the regex '${IMAGE_DIGEST_PATTERN}'`);
+    return refuse(
+      'InvalidImageDigest',
+      `Invalid request parameters: image digest should satisfy the regex '${IMAGE_DIGEST_PATTERN}'`,
+    );
   }
   if (imageTag !== undefined && !looksLikeTag(imageTag)) {
     return refuse('InvalidImageTag', `Invalid request parameters: image tag should satisfy the regex '${IMAGE_TAG_PATTERN}'`);
@@ -46,7 +50,10 @@ export function imageRefusal(error: unknown, mismatch: 'ImageNotFound' | 'ImageT
       : { failureCode: 'ImageTagDoesNotMatchDigest', failureReason: 'Invalid request parameters: tag does not match the digest' };
   }
   if (isFault(error, 'image-referenced')) {
-    return { failureCode: 'ImageReferencedByManifestList', failureReason: `Requested image referenced by manifest list: [${error.facts.parents.join(', ')}]` };
+    return {
+      failureCode: 'ImageReferencedByManifestList',
+      failureReason: `Requested image referenced by manifest list: [${error.facts.parents.join(', ')}]`,
+    };
   }
   if (isFault(error, 'image-held')) return { failureCode: 'ImageInUse', failureReason: heldReason(error.facts) };
   return undefined;

@@ -18,7 +18,16 @@ import type { Wire } from '../aws/shape.ts';
 import { readImageId } from './image-ids.ts';
 import { listRows } from './list-rows.ts';
 import { onRepository, seconds, type EcrCall } from './operation.ts';
-import { CHECKED_IMAGE_DIGEST, DEFAULT_PAGE, IMAGE_IDS, IMAGE_STATUS_FILTER, MAX_RESULTS, NEXT_TOKEN, ON_REPOSITORY, TAG_STATUS } from './shapes.ts';
+import {
+  CHECKED_IMAGE_DIGEST,
+  DEFAULT_PAGE,
+  IMAGE_IDS,
+  IMAGE_STATUS_FILTER,
+  MAX_RESULTS,
+  NEXT_TOKEN,
+  ON_REPOSITORY,
+  TAG_STATUS,
+} from './shapes.ts';
 
 type StatusFilter = 'ACTIVE' | 'ARCHIVED' | 'ACTIVATING' | 'ANY';
 
@@ -38,10 +47,17 @@ const describeImages = onRepository<DescribeImagesRequest, DescribeImagesRespons
     const { tagStatus = 'ANY', imageStatus } = input.filter ?? {};
     if (input.imageIds !== undefined) {
       if (input.nextToken !== undefined || input.maxResults !== undefined) {
-        throw new Fault('parameter-invalid', { member: input.nextToken === undefined ? 'maxResults' : 'nextToken', constraint: 'Must be null when imageIds is specified' });
+        throw new Fault('parameter-invalid', {
+          member: input.nextToken === undefined ? 'maxResults' : 'nextToken',
+          constraint: 'Must be null when imageIds is specified',
+        });
       }
       const images = await resolveAll(call, repository, input.imageIds);
-      return { imageDetails: images.filter((image) => hasStatus(image, tagStatus, imageStatus ?? 'ANY')).map((image) => describeImage(image, repository)) };
+      return {
+        imageDetails: images
+          .filter((image) => hasStatus(image, tagStatus, imageStatus ?? 'ANY'))
+          .map((image) => describeImage(image, repository)),
+      };
     }
     const scope = `DescribeImages ${repository.id} ${tagStatus} ${imageStatus ?? ''}`;
     const [next] = input.nextToken === undefined ? [] : decodePageToken(scope, input.nextToken);
@@ -57,13 +73,19 @@ const listImages = onRepository<ListImagesRequest, ListImagesResponse>(
   'ListImages',
   {
     type: 'structure',
-    members: { ...ON_REPOSITORY, nextToken: NEXT_TOKEN, maxResults: MAX_RESULTS, filter: { type: 'structure', members: { tagStatus: TAG_STATUS, imageStatus: IMAGE_STATUS_FILTER } } },
+    members: {
+      ...ON_REPOSITORY,
+      nextToken: NEXT_TOKEN,
+      maxResults: MAX_RESULTS,
+      filter: { type: 'structure', members: { tagStatus: TAG_STATUS, imageStatus: IMAGE_STATUS_FILTER } },
+    },
   },
   async (input, repository, call) => {
     const { tagStatus = 'ANY', imageStatus } = input.filter ?? {};
     const scope = `ListImages ${repository.id} ${tagStatus} ${imageStatus ?? ''}`;
     const position = input.nextToken === undefined ? [] : decodePageToken(scope, input.nextToken);
-    const list = (limit: number, next: string | undefined) => listByStatus(call, repository, { limit, next, tagStatus, imageStatus });
+    const list = (limit: number, next: string | undefined) =>
+      listByStatus(call, repository, { limit, next, tagStatus, imageStatus });
     const page = await listRows(list, input.maxResults ?? DEFAULT_PAGE, position);
     return { imageIds: page.rows, ...(page.position === undefined ? {} : { nextToken: encodePageToken(scope, page.position) }) };
   },
@@ -78,7 +100,10 @@ const listImageReferrers = onRepository<ListImageReferrersRequest, ListImageRefe
       subjectId: { type: 'structure', members: { imageDigest: { ...CHECKED_IMAGE_DIGEST, required: true } }, required: true },
       filter: {
         type: 'structure',
-        members: { artifactTypes: { type: 'list', of: { type: 'string', min: 1, max: 255 }, min: 0, max: 5 }, artifactStatus: IMAGE_STATUS_FILTER },
+        members: {
+          artifactTypes: { type: 'list', of: { type: 'string', min: 1, max: 255 }, min: 0, max: 5 },
+          artifactStatus: IMAGE_STATUS_FILTER,
+        },
       },
       nextToken: NEXT_TOKEN,
       maxResults: { type: 'integer', min: 1, max: 50 },
@@ -100,7 +125,11 @@ const listImageReferrers = onRepository<ListImageReferrersRequest, ListImageRefe
   { action: 'BatchGetImage' },
 );
 
-export const imageListOperations = { DescribeImages: describeImages, ListImages: listImages, ListImageReferrers: listImageReferrers };
+export const imageListOperations = {
+  DescribeImages: describeImages,
+  ListImages: listImages,
+  ListImageReferrers: listImageReferrers,
+};
 
 /** Every identifier must name an image: the whole request fails on the first that does not. An image named twice is told once. */
 async function resolveAll(call: EcrCall, repository: Repository, imageIds: ImageIdentifier[]): Promise<ImageDetail[]> {
@@ -108,9 +137,15 @@ async function resolveAll(call: EcrCall, repository: Repository, imageIds: Image
   for (const imageId of imageIds) {
     const read = readImageId(imageId);
     if (!read.ok) {
-      if (read.refusal.failureCode !== 'ImageNotFound') throw new Fault('parameter-invalid', { member: 'imageIds', constraint: read.refusal.failureReason });
+      if (read.refusal.failureCode !== 'ImageNotFound')
+        throw new Fault('parameter-invalid', { member: 'imageIds', constraint: read.refusal.failureReason });
       const { imageDigest: digest, imageTag: tag } = imageId;
-      throw new Fault('image-unknown', { repository: repository.name, registryId: repository.account, ...(digest === undefined ? {} : { digest }), ...(tag === undefined ? {} : { tag }) });
+      throw new Fault('image-unknown', {
+        repository: repository.name,
+        registryId: repository.account,
+        ...(digest === undefined ? {} : { digest }),
+        ...(tag === undefined ? {} : { tag }),
+      });
     }
     const image = await call.registry.images.resolve(repository, read.id);
     images.set(image.digest, image);
@@ -126,11 +161,21 @@ interface StatusPage {
   imageStatus: StatusFilter | undefined;
 }
 
-async function listByStatus(call: EcrCall, repository: Repository, { limit, next, tagStatus, imageStatus = 'ACTIVE' }: StatusPage): Promise<Page<ImageDetail>> {
+async function listByStatus(
+  call: EcrCall,
+  repository: Repository,
+  { limit, next, tagStatus, imageStatus = 'ACTIVE' }: StatusPage,
+): Promise<Page<ImageDetail>> {
   // Archived images come back at once here, so that none is ever on its way.
   if (imageStatus === 'ACTIVATING') return { items: [] };
-  const storageClass: StorageClass | undefined = imageStatus === 'ANY' ? undefined : imageStatus === 'ARCHIVED' ? 'archive' : 'standard';
-  return call.registry.images.list(repository, { limit, tagStatus, ...(next === undefined ? {} : { next }), ...(storageClass === undefined ? {} : { storageClass }) });
+  const storageClass: StorageClass | undefined =
+    imageStatus === 'ANY' ? undefined : imageStatus === 'ARCHIVED' ? 'archive' : 'standard';
+  return call.registry.images.list(repository, {
+    limit,
+    tagStatus,
+    ...(next === undefined ? {} : { next }),
+    ...(storageClass === undefined ? {} : { storageClass }),
+  });
 }
 
 function hasStatus(image: ImageDetail, tagStatus: TagStatus, imageStatus: StatusFilter): boolean {

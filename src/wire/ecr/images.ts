@@ -36,7 +36,12 @@ const putImage = onRepository<PutImageRequest, PutImageResponse>(
     const given = input.imageDigest;
     // No digest that we could compute is spelt in another algorithm or length.
     if (given !== undefined && !isDigest(given)) {
-      throw new Fault('image-digest-mismatch', { repository: repository.name, registryId: repository.account, given, computed: digestOf(body) });
+      throw new Fault('image-digest-mismatch', {
+        repository: repository.name,
+        registryId: repository.account,
+        given,
+        computed: digestOf(body),
+      });
     }
     const mediaType = input.imageManifestMediaType ?? (await knownMediaType(call, repository, body));
     const put = await call.registry.images.put(call.caller, repository, {
@@ -46,14 +51,27 @@ const putImage = onRepository<PutImageRequest, PutImageResponse>(
       ...(given === undefined ? {} : { digest: given }),
     });
     const tagged = tag === undefined ? {} : { tag };
-    if (!put.created && put.moved.length === 0) throw new Fault('image-exists', { repository: repository.name, registryId: repository.account, digest: put.digest, ...tagged });
+    if (!put.created && put.moved.length === 0)
+      throw new Fault('image-exists', {
+        repository: repository.name,
+        registryId: repository.account,
+        digest: put.digest,
+        ...tagged,
+      });
     return { image: describeImage(repository, { digest: put.digest, ...tagged }, input.imageManifest, put.mediaType) };
   },
 );
 
 const batchGetImage = onRepository<BatchGetImageRequest, BatchGetImageResponse>(
   'BatchGetImage',
-  { type: 'structure', members: { ...ON_REPOSITORY, imageIds: { ...IMAGE_IDS, required: true }, acceptedMediaTypes: { type: 'list', of: { type: 'string', max: 255 }, min: 1, max: 100 } } },
+  {
+    type: 'structure',
+    members: {
+      ...ON_REPOSITORY,
+      imageIds: { ...IMAGE_IDS, required: true },
+      acceptedMediaTypes: { type: 'list', of: { type: 'string', max: 255 }, min: 1, max: 100 },
+    },
+  },
   async (input, repository, call) => {
     const images: NonNullable<BatchGetImageResponse['images']> = [];
     const failures: ImageFailure[] = [];
@@ -85,7 +103,6 @@ const batchDeleteImage = onRepository<BatchDeleteImageRequest, BatchDeleteImageR
 
 export const imageOperations = { PutImage: putImage, BatchGetImage: batchGetImage, BatchDeleteImage: batchDeleteImage };
 
-
 /**
  * A manifest that names no media type can be pushed again without saying it, since the registry has it: retagging with
  * `put-image --image-manifest "$MANIFEST"` works for images of any builder.
@@ -103,7 +120,10 @@ async function knownMediaType(call: EcrCall, repository: Repository, body: Buffe
     return (await call.registry.images.resolve(repository, { digest: digestOf(body) })).mediaType;
   } catch (error) {
     if (isFault(error, 'image-unknown')) {
-      throw new Fault('parameter-invalid', { member: 'ImageManifestMediaType', constraint: 'Must not be null when the image manifest does not contain a mediaType' });
+      throw new Fault('parameter-invalid', {
+        member: 'ImageManifestMediaType',
+        constraint: 'Must not be null when the image manifest does not contain a mediaType',
+      });
     }
     throw error;
   }
@@ -111,18 +131,27 @@ async function knownMediaType(call: EcrCall, repository: Repository, body: Buffe
 
 async function readImage(call: EcrCall, repository: Repository, id: ImageId) {
   // A digest beside a tag is a condition on it.
-  const digest = id.digest !== undefined && id.tag !== undefined ? (await call.registry.images.resolve(repository, id)).digest : id.digest;
+  const digest =
+    id.digest !== undefined && id.tag !== undefined ? (await call.registry.images.resolve(repository, id)).digest : id.digest;
   const key = digest ?? id.tag;
   if (key === undefined) throw new Error('an image identifier without tag and digest got through');
   const manifest = await call.registry.images.read(repository, key, { recordPull: true });
-  return describeImage(repository, { ...id, digest: manifest.digest }, Buffer.from(manifest.body.buffer, manifest.body.byteOffset, manifest.body.byteLength).toString('utf8'), manifest.mediaType);
+  return describeImage(
+    repository,
+    { ...id, digest: manifest.digest },
+    Buffer.from(manifest.body.buffer, manifest.body.byteOffset, manifest.body.byteLength).toString('utf8'),
+    manifest.mediaType,
+  );
 }
 
 function describeImage(repository: Repository, id: ImageId, imageManifest: string, imageManifestMediaType: string) {
   return {
     registryId: repository.account,
     repositoryName: repository.name,
-    imageId: { ...(id.digest === undefined ? {} : { imageDigest: id.digest }), ...(id.tag === undefined ? {} : { imageTag: id.tag }) },
+    imageId: {
+      ...(id.digest === undefined ? {} : { imageDigest: id.digest }),
+      ...(id.tag === undefined ? {} : { imageTag: id.tag }),
+    },
     imageManifest,
     imageManifestMediaType,
   };
@@ -131,7 +160,10 @@ function describeImage(repository: Repository, id: ImageId, imageManifest: strin
 /** By tag: takes the tag off, and the image away with its last one. By digest: takes the image and all its tags away. */
 async function deleteImage(call: EcrCall, repository: Repository, id: ImageId): Promise<ImageIdentifier[]> {
   if (id.tag !== undefined) {
-    const imageDigest = await call.registry.images.untag(call.caller, repository, id.tag, { lastTag: 'delete-image', ...(id.digest === undefined ? {} : { digest: id.digest }) });
+    const imageDigest = await call.registry.images.untag(call.caller, repository, id.tag, {
+      lastTag: 'delete-image',
+      ...(id.digest === undefined ? {} : { digest: id.digest }),
+    });
     return [{ imageDigest, imageTag: id.tag }];
   }
   if (id.digest === undefined) throw new Error('an image identifier without tag and digest got through');
@@ -141,7 +173,10 @@ async function deleteImage(call: EcrCall, repository: Repository, id: ImageId): 
 }
 
 /** Each entry of a batch stands for itself; only faults of an image become rows, others end the request. */
-async function tryImage<T>(work: () => Promise<T>, mismatch: 'ImageNotFound' | 'ImageTagDoesNotMatchDigest'): Promise<{ ok: true; value: T } | { ok: false; refusal: ImageRefusal }> {
+async function tryImage<T>(
+  work: () => Promise<T>,
+  mismatch: 'ImageNotFound' | 'ImageTagDoesNotMatchDigest',
+): Promise<{ ok: true; value: T } | { ok: false; refusal: ImageRefusal }> {
   try {
     return { ok: true, value: await work() };
   } catch (error) {

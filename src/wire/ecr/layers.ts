@@ -28,14 +28,30 @@ const UPLOAD_ID = { type: 'string', max: 256, required: true } as const;
 
 const batchCheckLayerAvailability = onRepository<BatchCheckLayerAvailabilityRequest, BatchCheckLayerAvailabilityResponse>(
   'BatchCheckLayerAvailability',
-  { type: 'structure', members: { ...ON_REPOSITORY, layerDigests: { type: 'list', of: { type: 'string', max: 1000 }, min: 1, max: 100, required: true } } },
+  {
+    type: 'structure',
+    members: {
+      ...ON_REPOSITORY,
+      layerDigests: { type: 'list', of: { type: 'string', max: 1000 }, min: 1, max: 100, required: true },
+    },
+  },
   async (input, repository, call) => {
     const layers: Layer[] = [];
     const failures: LayerFailure[] = [];
     for (const layerDigest of input.layerDigests) {
       if (looksLikeDigest(layerDigest)) layers.push(await describeLayer(call, repository, layerDigest));
-      else if (layerDigest === '') failures.push({ layerDigest, failureCode: 'MissingLayerDigest', failureReason: 'Invalid request parameters: layer digest cannot be empty' });
-      else failures.push({ layerDigest, failureCode: 'InvalidLayerDigest', failureReason: "Invalid request parameters: layer digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'" });
+      else if (layerDigest === '')
+        failures.push({
+          layerDigest,
+          failureCode: 'MissingLayerDigest',
+          failureReason: 'Invalid request parameters: layer digest cannot be empty',
+        });
+      else
+        failures.push({
+          layerDigest,
+          failureCode: 'InvalidLayerDigest',
+          failureReason: "Invalid request parameters: layer digest should satisfy the regex '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'",
+        });
     }
     return { layers, failures };
   },
@@ -65,19 +81,32 @@ const uploadLayerPart = onRepository<UploadLayerPartRequest, UploadLayerPartResp
   async (input, repository, call) => {
     const { uploadId, partFirstByte: first, partLastByte: last, layerPartBlob: blob } = input;
     const { offset } = await findUpload(call, repository, uploadId);
-    if (last - first + 1 !== blob.length) throw new Fault('upload-range-invalid', { repository: repository.name, registryId: repository.account, uploadId, offset });
-    const upload = await call.registry.layers.append(call.caller, repository, uploadId, { source: oneChunk(blob), range: { first, last }, length: blob.length });
+    if (last - first + 1 !== blob.length)
+      throw new Fault('upload-range-invalid', { repository: repository.name, registryId: repository.account, uploadId, offset });
+    const upload = await call.registry.layers.append(call.caller, repository, uploadId, {
+      source: oneChunk(blob),
+      range: { first, last },
+      length: blob.length,
+    });
     return { registryId: repository.account, repositoryName: repository.name, uploadId, lastByteReceived: upload.offset - 1 };
   },
 );
 
 const completeLayerUpload = onRepository<CompleteLayerUploadRequest, CompleteLayerUploadResponse>(
   'CompleteLayerUpload',
-  { type: 'structure', members: { ...ON_REPOSITORY, uploadId: UPLOAD_ID, layerDigests: { type: 'list', of: LAYER_DIGEST, min: 1, max: 100, required: true } } },
+  {
+    type: 'structure',
+    members: {
+      ...ON_REPOSITORY,
+      uploadId: UPLOAD_ID,
+      layerDigests: { type: 'list', of: LAYER_DIGEST, min: 1, max: 100, required: true },
+    },
+  },
   async (input, repository, call) => {
     const { uploadId } = input;
     const [given, ...others] = [...new Set(input.layerDigests)];
-    if (given === undefined || others.length > 0) throw new Fault('parameter-invalid', { member: 'layerDigests', constraint: 'One layer has one digest' });
+    if (given === undefined || others.length > 0)
+      throw new Fault('parameter-invalid', { member: 'layerDigests', constraint: 'One layer has one digest' });
     const { offset } = await findUpload(call, repository, uploadId);
     if (offset === 0) throw new Fault('upload-empty', { uploadId });
     if (!isDigest(given)) throw new Fault('digest-invalid', { text: given.slice(0, 200) });
@@ -110,7 +139,12 @@ export const layerOperations = {
 async function describeLayer(call: EcrCall, repository: Repository, layerDigest: string): Promise<Layer> {
   const blob = isDigest(layerDigest) ? await call.registry.layers.stat(repository, layerDigest) : undefined;
   if (blob === undefined) return { layerDigest, layerAvailability: 'UNAVAILABLE' };
-  return { layerDigest, layerAvailability: 'AVAILABLE', layerSize: blob.bytes, mediaType: await readMediaType(call, repository, blob.digest) };
+  return {
+    layerDigest,
+    layerAvailability: 'AVAILABLE',
+    layerSize: blob.bytes,
+    mediaType: await readMediaType(call, repository, blob.digest),
+  };
 }
 
 /** The registry keeps bytes, not what some manifest calls them; so their first few say what they are. */
@@ -126,7 +160,8 @@ async function readMediaType(call: EcrCall, repository: Repository, digest: Dige
 
 /** Raises `upload-unknown`, for an identifier that could never be one too. */
 async function findUpload(call: EcrCall, repository: Repository, uploadId: string): Promise<UploadSession> {
-  if (!UUID.test(uploadId)) throw new Fault('upload-unknown', { repository: repository.name, registryId: repository.account, uploadId });
+  if (!UUID.test(uploadId))
+    throw new Fault('upload-unknown', { repository: repository.name, registryId: repository.account, uploadId });
   return call.registry.layers.getUpload(repository, uploadId);
 }
 

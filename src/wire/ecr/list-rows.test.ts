@@ -42,8 +42,17 @@ async function readAll(list: () => ListPage, limit: number, between?: () => void
   }
 }
 
-const images = [image('a', ['a1', 'a2', 'a3', 'a4', 'a5']), image('b', []), image('c', ['c1']), image('d', ['d1', 'd2', 'd3']), image('e', []), image('f', ['f1', 'f2'])];
-const expected = images.flatMap(({ digest, tags }) => (tags.length === 0 ? [`${digest} -`] : tags.map((tag) => `${digest} ${tag}`)));
+const images = [
+  image('a', ['a1', 'a2', 'a3', 'a4', 'a5']),
+  image('b', []),
+  image('c', ['c1']),
+  image('d', ['d1', 'd2', 'd3']),
+  image('e', []),
+  image('f', ['f1', 'f2']),
+];
+const expected = images.flatMap(({ digest, tags }) =>
+  tags.length === 0 ? [`${digest} -`] : tags.map((tag) => `${digest} ${tag}`),
+);
 
 for (let limit = 1; limit <= 14; limit++) {
   test(`pages of ${limit} rows tell every row once, in order`, async () => {

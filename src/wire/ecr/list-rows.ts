@@ -8,7 +8,11 @@ export type ListPage = (limit: number, next: string | undefined) => Promise<Page
  * One row for each tag of each image, and one for an untagged image. A page may end within an image: the position is
  * then the place of that image in the list, its digest, and the last tag that was told.
  */
-export async function listRows(list: ListPage, limit: number, position: string[]): Promise<{ rows: ImageIdentifier[]; position?: string[] }> {
+export async function listRows(
+  list: ListPage,
+  limit: number,
+  position: string[],
+): Promise<{ rows: ImageIdentifier[]; position?: string[] }> {
   const [from, digest, tag] = position;
   const start = from === '' ? undefined : from;
   const page = await list(limit, start);
@@ -16,7 +20,10 @@ export async function listRows(list: ListPage, limit: number, position: string[]
   if (digest !== undefined && tag !== undefined) {
     // Newer images may have come before it since; an image that has gone has nothing more to tell.
     const at = images.findIndex((image) => image.digest === digest);
-    if (at >= 0) images = images.slice(at).map((image, index) => (index > 0 ? image : { ...image, tags: image.tags.filter((name) => name > tag) }));
+    if (at >= 0)
+      images = images
+        .slice(at)
+        .map((image, index) => (index > 0 ? image : { ...image, tags: image.tags.filter((name) => name > tag) }));
   }
   const skipped = page.items.length - images.length;
   const rows: ImageIdentifier[] = [];
@@ -29,7 +36,8 @@ export async function listRows(list: ListPage, limit: number, position: string[]
     if (rows.length < limit && isWhole) continue;
     const before = skipped + index;
     const last = told.at(-1);
-    if (!isWhole && last !== undefined) return { rows, position: [(await cursorAfter(list, start, before)) ?? '', image.digest, last] };
+    if (!isWhole && last !== undefined)
+      return { rows, position: [(await cursorAfter(list, start, before)) ?? '', image.digest, last] };
     const isEnd = before + 1 === page.items.length;
     const next = isEnd ? page.next : await cursorAfter(list, start, before + 1);
     return next === undefined ? { rows } : { rows, position: [next] };

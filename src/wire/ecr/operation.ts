@@ -94,11 +94,13 @@ export async function findRepository(call: EcrCall, name: RepositoryName, action
 
 /** This server has one registry an account and region; in any other there is nothing. Raises `repository-unknown`. */
 export function requireRegistry(call: EcrCall, registryId: string | undefined, repository: string): void {
-  if (registryId !== undefined && registryId !== call.caller.account) throw new Fault('repository-unknown', { repository, registryId });
+  if (registryId !== undefined && registryId !== call.caller.account)
+    throw new Fault('repository-unknown', { repository, registryId });
 }
 
 /** The constraint's words where ECR has its own. */
-export const ecrGrammar: ConstraintGrammar = (constraint) => (constraint.kind === 'pattern' ? `must satisfy regular expression '${constraint.text}'` : commonGrammar(constraint));
+export const ecrGrammar: ConstraintGrammar = (constraint) =>
+  constraint.kind === 'pattern' ? `must satisfy regular expression '${constraint.text}'` : commonGrammar(constraint);
 
 /** Raises `body-invalid`, and `parameter-invalid` for the first member that breaks its shape. */
 export function parseInput<T>(shape: StructureShape<T>, json: JsonObject): Input<T> {
@@ -106,7 +108,10 @@ export function parseInput<T>(shape: StructureShape<T>, json: JsonObject): Input
   if (result.ok) return result.value;
   if ('mismatch' in result) throw new Fault('body-invalid', { reason: result.mismatch });
   const [first] = result.violations;
-  throw new Fault('parameter-invalid', { member: first?.path ?? '', constraint: first === undefined ? '' : ecrGrammar(first.constraint) });
+  throw new Fault('parameter-invalid', {
+    member: first?.path ?? '',
+    constraint: first === undefined ? '' : ecrGrammar(first.constraint),
+  });
 }
 
 /** Milliseconds to what the protocol wants: seconds with a fraction. */

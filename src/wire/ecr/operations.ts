@@ -10,17 +10,24 @@ import { settingOperations } from './settings.ts';
 import { tagOperations } from './tags.ts';
 import { templateOperations } from './templates.ts';
 
-type MethodName = Exclude<keyof ECR, 'config' | 'initConfig' | 'middlewareStack' | 'send' | 'destroy' | `${'paginate' | 'waitFor' | 'waitUntil'}${string}`>;
+type MethodName = Exclude<
+  keyof ECR,
+  'config' | 'initConfig' | 'middlewareStack' | 'send' | 'destroy' | `${'paginate' | 'waitFor' | 'waitUntil'}${string}`
+>;
 /** Every operation that AWS's SDK knows. One that appears there and is not in the table below does not compile. */
 export type EcrOperationName = Capitalize<MethodName & string>;
 
-const REPLICATION = 'It keeps one copy, where its storage is. Copy images with your own tool (skopeo sync, crane copy), or replicate the storage.';
-const PULL_THROUGH = 'It does not fetch from other registries by itself. Copy images into it (skopeo copy, crane copy) or pull them from where they are.';
-const SIGNING = 'It does not sign images by itself. Sign them with cosign or notation and push the signatures: they are kept as referrers of the image.';
+const REPLICATION =
+  'It keeps one copy, where its storage is. Copy images with your own tool (skopeo sync, crane copy), or replicate the storage.';
+const PULL_THROUGH =
+  'It does not fetch from other registries by itself. Copy images into it (skopeo copy, crane copy) or pull them from where they are.';
+const SIGNING =
+  'It does not sign images by itself. Sign them with cosign or notation and push the signatures: they are kept as referrers of the image.';
 const PULL_TIMES = 'Every pull counts. A pull that should not can read the image by ListImages and DescribeImages instead.';
 const SCANNING = 'Images are not scanned yet. Pull the image and scan it with a tool of your own.';
 const LIFECYCLE = 'Lifecycle policies are not there yet. Delete images with BatchDeleteImage; what runs is protected by holds.';
-const ARCHIVE = 'Images cannot be archived yet. Delete those that are not needed; they can be restored until the grace period ends.';
+const ARCHIVE =
+  'Images cannot be archived yet. Delete those that are not needed; they can be restored until the grace period ends.';
 
 /** Everything that the ECR API has: what each operation takes, which right it needs, and what does it. */
 export const ECR_OPERATIONS = {

@@ -19,10 +19,16 @@ import { onRegistry, onRepository, type EcrCall } from './operation.ts';
 import { ON_REPOSITORY, POLICY_TEXT } from './shapes.ts';
 
 const REGISTRY_POLICY = 'registry-policy';
+// A registry policy is for other accounts, of which there are none: what it allows reaches nobody, and that is safe. A
+// denial would have to be kept on every wire, so it is not taken.
+const REGISTRY_DENY = 'Deny is not supported in a registry policy; deny in the policies of repositories or of access keys';
 
 const setRepositoryPolicy = onRepository<SetRepositoryPolicyRequest, SetRepositoryPolicyResponse>(
   'SetRepositoryPolicy',
-  { type: 'structure', members: { ...ON_REPOSITORY, policyText: { ...POLICY_TEXT, required: true }, force: { type: 'boolean' } } },
+  {
+    type: 'structure',
+    members: { ...ON_REPOSITORY, policyText: { ...POLICY_TEXT, required: true }, force: { type: 'boolean' } },
+  },
   async (input, repository, call) => {
     const { policyText } = input;
     checkPolicy(policyText, 'repository');
@@ -63,16 +69,24 @@ const putRegistryPolicy = onRegistry<PutRegistryPolicyRequest, PutRegistryPolicy
   },
 );
 
-const getRegistryPolicy = onRegistry<GetRegistryPolicyRequest, GetRegistryPolicyResponse>('GetRegistryPolicy', { type: 'structure', members: {} }, async (_input, call) => ({
-  registryId: call.caller.account,
-  policyText: await requireRegistryPolicy(call),
-}));
+const getRegistryPolicy = onRegistry<GetRegistryPolicyRequest, GetRegistryPolicyResponse>(
+  'GetRegistryPolicy',
+  { type: 'structure', members: {} },
+  async (_input, call) => ({
+    registryId: call.caller.account,
+    policyText: await requireRegistryPolicy(call),
+  }),
+);
 
-const deleteRegistryPolicy = onRegistry<DeleteRegistryPolicyRequest, DeleteRegistryPolicyResponse>('DeleteRegistryPolicy', { type: 'structure', members: {} }, async (_input, call) => {
-  const policyText = await requireRegistryPolicy(call);
-  await call.registry.settings.set(call.caller, REGISTRY_POLICY, undefined);
-  return { registryId: call.caller.account, policyText };
-});
+const deleteRegistryPolicy = onRegistry<DeleteRegistryPolicyRequest, DeleteRegistryPolicyResponse>(
+  'DeleteRegistryPolicy',
+  { type: 'structure', members: {} },
+  async (_input, call) => {
+    const policyText = await requireRegistryPolicy(call);
+    await call.registry.settings.set(call.caller, REGISTRY_POLICY, undefined);
+    return { registryId: call.caller.account, policyText };
+  },
+);
 
 export const policyOperations = {
   SetRepositoryPolicy: setRepositoryPolicy,
@@ -89,11 +103,17 @@ export const policyOperations = {
  */
 export function checkPolicy(policyText: string, kind: 'repository' | 'registry'): void {
   try {
-    parsePolicy(policyText, 'resource');
+    const { statements } = parsePolicy(policyText, 'resource');
+    if (kind === 'registry' && statements.some(({ effect }) => effect === 'Deny'))
+      throw new Fault('policy-invalid', { reason: REGISTRY_DENY });
   } catch (error) {
     if (!isFault(error, 'policy-invalid')) throw error;
     if (error.facts.reason.includes('not supported')) throw error;
-    throw new Fault('parameter-invalid', { member: 'PolicyText', constraint: `Invalid ${kind} policy provided` }, { cause: error });
+    throw new Fault(
+      'parameter-invalid',
+      { member: 'PolicyText', constraint: `Invalid ${kind} policy provided` },
+      { cause: error },
+    );
   }
 }
 
@@ -102,7 +122,8 @@ function describe(repository: Repository): { registryId: string; repositoryName:
 }
 
 function requirePolicy(repository: Repository): string {
-  if (repository.policyText === undefined) throw new Fault('repository-policy-unknown', { repository: repository.name, registryId: repository.account });
+  if (repository.policyText === undefined)
+    throw new Fault('repository-policy-unknown', { repository: repository.name, registryId: repository.account });
   return repository.policyText;
 }
 

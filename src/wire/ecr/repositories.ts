@@ -69,13 +69,21 @@ const describeRepositories = onRegistry<DescribeRepositoriesRequest, DescribeRep
   'DescribeRepositories',
   {
     type: 'structure',
-    members: { registryId: REGISTRY_ID, repositoryNames: { type: 'list', of: REPOSITORY_NAME, min: 1, max: 100 }, nextToken: NEXT_TOKEN, maxResults: MAX_RESULTS },
+    members: {
+      registryId: REGISTRY_ID,
+      repositoryNames: { type: 'list', of: REPOSITORY_NAME, min: 1, max: 100 },
+      nextToken: NEXT_TOKEN,
+      maxResults: MAX_RESULTS,
+    },
   },
   async (input, call, action) => {
     const names = input.repositoryNames;
     if (names !== undefined) {
       if (input.nextToken !== undefined || input.maxResults !== undefined) {
-        throw new Fault('parameter-invalid', { member: input.nextToken === undefined ? 'maxResults' : 'nextToken', constraint: 'Must be null when repositoryNames is specified' });
+        throw new Fault('parameter-invalid', {
+          member: input.nextToken === undefined ? 'maxResults' : 'nextToken',
+          constraint: 'Must be null when repositoryNames is specified',
+        });
       }
       const repositories: Repository[] = [];
       for (const name of new Set(names)) {
@@ -87,7 +95,10 @@ const describeRepositories = onRegistry<DescribeRepositoriesRequest, DescribeRep
     requireOwnRegistry(call, input.registryId);
     await call.authorize(action, repositoryArn(call.caller, '*'));
     const [next] = input.nextToken === undefined ? [] : decodePageToken('DescribeRepositories', input.nextToken);
-    const page = await call.registry.repositories.list(call.caller, { limit: input.maxResults ?? DEFAULT_PAGE, ...(next === undefined ? {} : { next }) });
+    const page = await call.registry.repositories.list(call.caller, {
+      limit: input.maxResults ?? DEFAULT_PAGE,
+      ...(next === undefined ? {} : { next }),
+    });
     return {
       repositories: page.items.map((repository) => describeRepository(repository, call)),
       ...(page.next === undefined ? {} : { nextToken: encodePageToken('DescribeRepositories', [page.next]) }),
@@ -107,7 +118,14 @@ const deleteRepository = onRepository<DeleteRepositoryRequest, DeleteRepositoryR
 
 const putImageTagMutability = onRepository<PutImageTagMutabilityRequest, PutImageTagMutabilityResponse>(
   'PutImageTagMutability',
-  { type: 'structure', members: { ...ON_REPOSITORY, imageTagMutability: { ...TAG_MUTABILITY, required: true }, imageTagMutabilityExclusionFilters: EXCLUSION_FILTERS } },
+  {
+    type: 'structure',
+    members: {
+      ...ON_REPOSITORY,
+      imageTagMutability: { ...TAG_MUTABILITY, required: true },
+      imageTagMutabilityExclusionFilters: EXCLUSION_FILTERS,
+    },
+  },
   async (input, repository, call) => {
     const filters = checkExclusionFilters(input.imageTagMutability, input.imageTagMutabilityExclusionFilters);
     const changed = await call.registry.repositories.setTagMutability(call.caller, repository, input.imageTagMutability, filters);
@@ -119,8 +137,16 @@ const putImageScanningConfiguration = onRepository<PutImageScanningConfiguration
   'PutImageScanningConfiguration',
   { type: 'structure', members: { ...ON_REPOSITORY, imageScanningConfiguration: { ...SCANNING_CONFIGURATION, required: true } } },
   async (input, repository, call) => {
-    const changed = await call.registry.repositories.setScanOnPush(call.caller, repository, input.imageScanningConfiguration.scanOnPush ?? false);
-    return { registryId: changed.account, repositoryName: changed.name, imageScanningConfiguration: { scanOnPush: changed.scanOnPush } };
+    const changed = await call.registry.repositories.setScanOnPush(
+      call.caller,
+      repository,
+      input.imageScanningConfiguration.scanOnPush ?? false,
+    );
+    return {
+      registryId: changed.account,
+      repositoryName: changed.name,
+      imageScanningConfiguration: { scanOnPush: changed.scanOnPush },
+    };
   },
 );
 
@@ -141,11 +167,16 @@ function describeRepository(repository: Repository, call: EcrCall): Wire<SdkRepo
     createdAt: seconds(repository.createdAt),
     ...describeTagMutability(repository),
     imageScanningConfiguration: { scanOnPush: repository.scanOnPush },
-    encryptionConfiguration: { encryptionType: repository.encryptionType, ...(repository.kmsKey === undefined ? {} : { kmsKey: repository.kmsKey }) },
+    encryptionConfiguration: {
+      encryptionType: repository.encryptionType,
+      ...(repository.kmsKey === undefined ? {} : { kmsKey: repository.kmsKey }),
+    },
   };
 }
 
-function describeTagMutability(repository: Repository): Pick<Wire<SdkRepository>, 'imageTagMutability' | 'imageTagMutabilityExclusionFilters'> {
+function describeTagMutability(
+  repository: Repository,
+): Pick<Wire<SdkRepository>, 'imageTagMutability' | 'imageTagMutabilityExclusionFilters'> {
   return {
     imageTagMutability: repository.tagMutability,
     ...(repository.exclusionFilters.length > 0 ? { imageTagMutabilityExclusionFilters: repository.exclusionFilters } : {}),
@@ -156,11 +187,18 @@ function describeTagMutability(repository: Repository): Pick<Wire<SdkRepository>
  * What a client asks for is kept and told again, so that its plans show no drift; the bytes lie as the disk or the bucket
  * keeps them (docs/ecr-api.md says so). Without a key AWS fills in the account's own, and so a stable name is filled in here.
  */
-export function readEncryption(place: Place, encryption: { encryptionType: Repository['encryptionType']; kmsKey?: string } | undefined): Pick<Repository, 'encryptionType' | 'kmsKey'> {
+export function readEncryption(
+  place: Place,
+  encryption: { encryptionType: Repository['encryptionType']; kmsKey?: string } | undefined,
+): Pick<Repository, 'encryptionType' | 'kmsKey'> {
   if (encryption === undefined) return { encryptionType: 'AES256' };
   const { encryptionType, kmsKey } = encryption;
   if (encryptionType === 'AES256') {
-    if (kmsKey !== undefined) throw new Fault('parameter-invalid', { member: 'encryptionConfiguration', constraint: 'kmsKey must be null when encryptionType is AES256' });
+    if (kmsKey !== undefined)
+      throw new Fault('parameter-invalid', {
+        member: 'encryptionConfiguration',
+        constraint: 'kmsKey must be null when encryptionType is AES256',
+      });
     return { encryptionType };
   }
   return { encryptionType, kmsKey: kmsKey ?? ownKeyArn(place) };
@@ -175,6 +213,9 @@ function ownKeyArn({ account, region }: Place): string {
 /** Where there is no repository to be missing: a list or a new one in somebody else's registry. */
 function requireOwnRegistry(call: EcrCall, registryId: string | undefined): void {
   if (registryId !== undefined && registryId !== call.caller.account) {
-    throw new Fault('parameter-invalid', { member: 'registryId', constraint: `This server has the registry ${call.caller.account} only` });
+    throw new Fault('parameter-invalid', {
+      member: 'registryId',
+      constraint: `This server has the registry ${call.caller.account} only`,
+    });
   }
 }

@@ -11,7 +11,10 @@ type Filter = ScanningConfiguration['rules'][number]['repositoryFilters'][number
 const STRONGEST_FIRST = ['CONTINUOUS_SCAN', 'SCAN_ON_PUSH', 'MANUAL'] as const;
 
 /** What the registry's rules, and the repository's own flag, make of one repository. */
-export function describeRepositoryScanning(repository: Repository, { rules }: ScanningConfiguration): Input<RepositoryScanningConfiguration> {
+export function describeRepositoryScanning(
+  repository: Repository,
+  { rules }: ScanningConfiguration,
+): Input<RepositoryScanningConfiguration> {
   const named = { repositoryArn: repositoryArn(repository, repository.name), repositoryName: repository.name };
   for (const frequency of STRONGEST_FIRST) {
     const filters = rules.filter((rule) => rule.scanFrequency === frequency).flatMap((rule) => rule.repositoryFilters);
@@ -20,7 +23,12 @@ export function describeRepositoryScanning(repository: Repository, { rules }: Sc
       return { ...named, scanOnPush: frequency !== 'MANUAL', scanFrequency: frequency, appliedScanFilters };
     }
   }
-  return { ...named, scanOnPush: repository.scanOnPush, scanFrequency: repository.scanOnPush ? 'SCAN_ON_PUSH' : 'MANUAL', appliedScanFilters: [] };
+  return {
+    ...named,
+    scanOnPush: repository.scanOnPush,
+    scanFrequency: repository.scanOnPush ? 'SCAN_ON_PUSH' : 'MANUAL',
+    appliedScanFilters: [],
+  };
 }
 
 /** Without `*` a filter matches anywhere in the name; with one it matches the whole name (ECR User Guide, "Image scanning filters"). */

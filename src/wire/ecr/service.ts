@@ -11,7 +11,9 @@ import type { EcrCall } from './operation.ts';
 import { findOperation } from './operations.ts';
 
 /** What this wire needs of the access room. */
-export type EcrAccess = Pick<Access, 'authorize' | 'isAllowed' | 'issueToken' | 'readResourcePolicy'> & { readonly downloads: Pick<Access['downloads'], 'sign'> };
+export type EcrAccess = Pick<Access, 'authorize' | 'isAllowed' | 'issueToken' | 'readResourcePolicy'> & {
+  readonly downloads: Pick<Access['downloads'], 'sign'>;
+};
 
 export interface EcrServiceOptions {
   registry: Registry;
@@ -33,7 +35,9 @@ export function createEcrService(options: EcrServiceOptions): JsonService<Princi
     has: (operation) => findOperation(operation) !== undefined,
     // The longest part is 20 MiB, a third more in base64.
     bodyLimit: (operation) => (operation === 'UploadLayerPart' ? 32 * MIB : 8 * MIB),
-    faults: createEcrFaults(options.tagImmutableMessage === undefined ? {} : { tagImmutableMessage: options.tagImmutableMessage }),
+    faults: createEcrFaults(
+      options.tagImmutableMessage === undefined ? {} : { tagImmutableMessage: options.tagImmutableMessage },
+    ),
     internalError,
     async call(name, input, awsCall) {
       const operation = findOperation(name);
@@ -46,7 +50,10 @@ export function createEcrService(options: EcrServiceOptions): JsonService<Princi
   };
 }
 
-function createCall({ registry, access, clock, address }: EcrServiceOptions, { caller, identity, host, scheme }: AwsCall<Principal>): EcrCall {
+function createCall(
+  { registry, access, clock, address }: EcrServiceOptions,
+  { caller, identity, host, scheme }: AwsCall<Principal>,
+): EcrCall {
   const hostOfRegistry = registryHost(address, host, caller);
   return {
     caller,
@@ -63,12 +70,23 @@ function createCall({ registry, access, clock, address }: EcrServiceOptions, { c
     issueToken: () => access.issueToken(identity),
     async signDownload(repository: Repository, digest) {
       const { account, region, name } = repository;
-      const grant = await access.downloads.sign({ account, region, repository: name, digest, expiresAt: clock.now() + DOWNLOAD_LIFETIME });
+      const grant = await access.downloads.sign({
+        account,
+        region,
+        repository: name,
+        digest,
+        expiresAt: clock.now() + DOWNLOAD_LIFETIME,
+      });
       return `/holdfast/download/${grant}`;
     },
     async keepsPolicyAccess(repository, policyText) {
       const resourcePolicies = [access.readResourcePolicy(policyText)];
-      return access.isAllowed({ principal: identity, action: 'ecr:SetRepositoryPolicy', resourceArn: repositoryArn(repository, repository.name), resourcePolicies });
+      return access.isAllowed({
+        principal: identity,
+        action: 'ecr:SetRepositoryPolicy',
+        resourceArn: repositoryArn(repository, repository.name),
+        resourcePolicies,
+      });
     },
   };
 }

@@ -35,10 +35,14 @@ const ACCOUNT_SETTINGS: Readonly<Record<string, { values: readonly string[]; ini
   BLOB_MOUNTING: { values: ['ENABLED', 'DISABLED'], initial: 'ENABLED' },
 };
 
-const describeRegistry = onRegistry<DescribeRegistryRequest, DescribeRegistryResponse>('DescribeRegistry', { type: 'structure', members: {} }, async (_input, call) => ({
-  registryId: call.caller.account,
-  replicationConfiguration: { rules: [] },
-}));
+const describeRegistry = onRegistry<DescribeRegistryRequest, DescribeRegistryResponse>(
+  'DescribeRegistry',
+  { type: 'structure', members: {} },
+  async (_input, call) => ({
+    registryId: call.caller.account,
+    replicationConfiguration: { rules: [] },
+  }),
+);
 
 const getAccountSetting = onRegistry<GetAccountSettingRequest, GetAccountSettingResponse>(
   'GetAccountSetting',
@@ -51,16 +55,25 @@ const getAccountSetting = onRegistry<GetAccountSettingRequest, GetAccountSetting
 
 const putAccountSetting = onRegistry<PutAccountSettingRequest, PutAccountSettingResponse>(
   'PutAccountSetting',
-  { type: 'structure', members: { name: { type: 'string', min: 1, max: 64, required: true }, value: { type: 'string', max: 256, required: true } } },
+  {
+    type: 'structure',
+    members: { name: { type: 'string', min: 1, max: 64, required: true }, value: { type: 'string', max: 256, required: true } },
+  },
   async ({ name, value }, call) => {
     const { values } = findSetting(name);
-    if (!values.includes(value)) throw new Fault('request-invalid', { reason: `The account setting '${name}' cannot be '${value}'. It can be: ${values.join(', ')}` });
+    if (!values.includes(value))
+      throw new Fault('request-invalid', {
+        reason: `The account setting '${name}' cannot be '${value}'. It can be: ${values.join(', ')}`,
+      });
     await call.registry.settings.set(call.caller, `account:${name}`, value);
     return { name, value };
   },
 );
 
-const putRegistryScanningConfiguration = onRegistry<PutRegistryScanningConfigurationRequest, PutRegistryScanningConfigurationResponse>(
+const putRegistryScanningConfiguration = onRegistry<
+  PutRegistryScanningConfigurationRequest,
+  PutRegistryScanningConfigurationResponse
+>(
   'PutRegistryScanningConfiguration',
   {
     type: 'structure',
@@ -94,9 +107,13 @@ const putRegistryScanningConfiguration = onRegistry<PutRegistryScanningConfigura
   },
   async (input, call) => {
     const before = await readScanning(call);
-    const configuration: ScanningConfiguration = { scanType: input.scanType ?? before.scanType, rules: input.rules ?? before.rules };
+    const configuration: ScanningConfiguration = {
+      scanType: input.scanType ?? before.scanType,
+      rules: input.rules ?? before.rules,
+    };
     const frequencies = configuration.rules.map((rule) => rule.scanFrequency);
-    if (new Set(frequencies).size < frequencies.length) throw new Fault('request-invalid', { reason: 'Each scan frequency can have one rule' });
+    if (new Set(frequencies).size < frequencies.length)
+      throw new Fault('request-invalid', { reason: 'Each scan frequency can have one rule' });
     if (configuration.scanType === 'BASIC' && frequencies.includes('CONTINUOUS_SCAN')) {
       throw new Fault('request-invalid', { reason: 'The scan frequency CONTINUOUS_SCAN belongs to the scan type ENHANCED' });
     }
@@ -105,13 +122,18 @@ const putRegistryScanningConfiguration = onRegistry<PutRegistryScanningConfigura
   },
 );
 
-const getRegistryScanningConfiguration = onRegistry<GetRegistryScanningConfigurationRequest, GetRegistryScanningConfigurationResponse>(
-  'GetRegistryScanningConfiguration',
-  { type: 'structure', members: {} },
-  async (_input, call) => ({ registryId: call.caller.account, scanningConfiguration: await readScanning(call) }),
-);
+const getRegistryScanningConfiguration = onRegistry<
+  GetRegistryScanningConfigurationRequest,
+  GetRegistryScanningConfigurationResponse
+>('GetRegistryScanningConfiguration', { type: 'structure', members: {} }, async (_input, call) => ({
+  registryId: call.caller.account,
+  scanningConfiguration: await readScanning(call),
+}));
 
-const batchGetRepositoryScanningConfiguration = onRegistry<BatchGetRepositoryScanningConfigurationRequest, BatchGetRepositoryScanningConfigurationResponse>(
+const batchGetRepositoryScanningConfiguration = onRegistry<
+  BatchGetRepositoryScanningConfigurationRequest,
+  BatchGetRepositoryScanningConfigurationResponse
+>(
   'BatchGetRepositoryScanningConfiguration',
   { type: 'structure', members: { repositoryNames: { type: 'list', of: REPOSITORY_NAME, min: 1, max: 25, required: true } } },
   async (input, call, action) => {
@@ -122,7 +144,8 @@ const batchGetRepositoryScanningConfiguration = onRegistry<BatchGetRepositorySca
       const name = parseRepositoryName(repositoryName);
       const repository = await call.registry.repositories.find(call.caller, name);
       await call.authorize(action, repository ?? repositoryArn(call.caller, name));
-      if (repository === undefined) failures.push({ repositoryName, failureCode: 'REPOSITORY_NOT_FOUND', failureReason: 'REPOSITORY_NOT_FOUND' });
+      if (repository === undefined)
+        failures.push({ repositoryName, failureCode: 'REPOSITORY_NOT_FOUND', failureReason: 'REPOSITORY_NOT_FOUND' });
       else scanningConfigurations.push(describeRepositoryScanning(repository, configuration));
     }
     return { scanningConfigurations, failures };
@@ -141,7 +164,10 @@ export const settingOperations = {
 
 function findSetting(name: string): { values: readonly string[]; initial: string } {
   const setting = Object.hasOwn(ACCOUNT_SETTINGS, name) ? ACCOUNT_SETTINGS[name] : undefined;
-  if (setting === undefined) throw new Fault('request-invalid', { reason: `There is no account setting '${name}'. There are: ${Object.keys(ACCOUNT_SETTINGS).join(', ')}` });
+  if (setting === undefined)
+    throw new Fault('request-invalid', {
+      reason: `There is no account setting '${name}'. There are: ${Object.keys(ACCOUNT_SETTINGS).join(', ')}`,
+    });
   return setting;
 }
 

@@ -1,4 +1,11 @@
-import type { EncryptionConfiguration, ImageIdentifier, ImageScanningConfiguration, ImageTagMutability, ImageTagMutabilityExclusionFilter, Tag } from '@aws-sdk/client-ecr';
+import type {
+  EncryptionConfiguration,
+  ImageIdentifier,
+  ImageScanningConfiguration,
+  ImageTagMutability,
+  ImageTagMutabilityExclusionFilter,
+  Tag,
+} from '@aws-sdk/client-ecr';
 import { isRepositoryName, REPOSITORY_NAME_PATTERN } from '../../core/repository-name.ts';
 import type { ListShape, NumberShape, Pattern, StringShape, StructureShape } from '../aws/shape.ts';
 import { IMAGE_DIGEST_PATTERN, IMAGE_TAG_PATTERN } from './faults.ts';
@@ -15,7 +22,10 @@ export const REPOSITORY_NAME = {
   type: 'string',
   min: 2,
   max: 256,
-  pattern: { text: REPOSITORY_NAME_PATTERN, matches: (value: string) => value.length < 2 || value.length > 256 || isRepositoryName(value) },
+  pattern: {
+    text: REPOSITORY_NAME_PATTERN,
+    matches: (value: string) => value.length < 2 || value.length > 256 || isRepositoryName(value),
+  },
 } as const satisfies StringShape;
 
 /** What nearly every operation begins with. */
@@ -23,7 +33,11 @@ export const ON_REPOSITORY = { registryId: REGISTRY_ID, repositoryName: { ...REP
 
 export const IMAGE_DIGEST = { type: 'string', max: 1000 } as const satisfies StringShape;
 export const IMAGE_TAG = { type: 'string', min: 1, max: 300 } as const satisfies StringShape;
-export const LAYER_DIGEST = { type: 'string', max: 1000, pattern: pattern(/^[a-zA-Z0-9\-_+.]+:[a-fA-F0-9]+$/, IMAGE_DIGEST_PATTERN) } as const satisfies StringShape;
+export const LAYER_DIGEST = {
+  type: 'string',
+  max: 1000,
+  pattern: pattern(/^[a-zA-Z0-9\-_+.]+:[a-fA-F0-9]+$/, IMAGE_DIGEST_PATTERN),
+} as const satisfies StringShape;
 
 const LOOSE_DIGEST = /^[a-zA-Z0-9\-_+.]+:[a-fA-F0-9]+$/;
 const LOOSE_TAG = /^[a-zA-Z0-9\-_.]+$/;
@@ -39,9 +53,15 @@ export function looksLikeTag(text: string): boolean {
 
 /** As an input of one image; lists answer each wrong entry with a failure row instead. */
 export const CHECKED_IMAGE_TAG = { ...IMAGE_TAG, pattern: pattern(LOOSE_TAG, IMAGE_TAG_PATTERN) } as const satisfies StringShape;
-export const CHECKED_IMAGE_DIGEST = { ...IMAGE_DIGEST, pattern: pattern(LOOSE_DIGEST, IMAGE_DIGEST_PATTERN) } as const satisfies StringShape;
+export const CHECKED_IMAGE_DIGEST = {
+  ...IMAGE_DIGEST,
+  pattern: pattern(LOOSE_DIGEST, IMAGE_DIGEST_PATTERN),
+} as const satisfies StringShape;
 
-export const IMAGE_ID: StructureShape<ImageIdentifier> = { type: 'structure', members: { imageDigest: IMAGE_DIGEST, imageTag: IMAGE_TAG } };
+export const IMAGE_ID: StructureShape<ImageIdentifier> = {
+  type: 'structure',
+  members: { imageDigest: IMAGE_DIGEST, imageTag: IMAGE_TAG },
+};
 export const IMAGE_IDS: ListShape<ImageIdentifier> = { type: 'list', of: IMAGE_ID, min: 1, max: 100 };
 
 export const TAG_STATUS = { type: 'string', enum: ['TAGGED', 'UNTAGGED', 'ANY'] } as const;
@@ -52,7 +72,10 @@ export const MAX_RESULTS = { type: 'integer', min: 1, max: 1000 } as const satis
 export const DEFAULT_PAGE = 100;
 
 // In the order in which AWS's own message lists them.
-export const TAG_MUTABILITY: StringShape<ImageTagMutability> = { type: 'string', enum: ['IMMUTABLE', 'MUTABLE', 'MUTABLE_WITH_EXCLUSION', 'IMMUTABLE_WITH_EXCLUSION'] };
+export const TAG_MUTABILITY: StringShape<ImageTagMutability> = {
+  type: 'string',
+  enum: ['IMMUTABLE', 'MUTABLE', 'MUTABLE_WITH_EXCLUSION', 'IMMUTABLE_WITH_EXCLUSION'],
+};
 
 export const EXCLUSION_FILTERS: ListShape<ImageTagMutabilityExclusionFilter> = {
   type: 'list',
@@ -62,7 +85,13 @@ export const EXCLUSION_FILTERS: ListShape<ImageTagMutabilityExclusionFilter> = {
     type: 'structure',
     members: {
       filterType: { type: 'string', enum: ['WILDCARD'], required: true },
-      filter: { type: 'string', min: 1, max: 128, pattern: pattern(/^[0-9a-zA-Z._*-]{1,128}$/, '^[0-9a-zA-Z._*-]{1,128}$'), required: true },
+      filter: {
+        type: 'string',
+        min: 1,
+        max: 128,
+        pattern: pattern(/^[0-9a-zA-Z._*-]{1,128}$/, '^[0-9a-zA-Z._*-]{1,128}$'),
+        required: true,
+      },
     },
   },
 };
@@ -73,11 +102,17 @@ export const RESOURCE_TAGS: ListShape<Tag> = {
   of: { type: 'structure', members: { Key: { type: 'string', required: true }, Value: { type: 'string', required: true } } },
 };
 
-export const SCANNING_CONFIGURATION: StructureShape<ImageScanningConfiguration> = { type: 'structure', members: { scanOnPush: { type: 'boolean' } } };
+export const SCANNING_CONFIGURATION: StructureShape<ImageScanningConfiguration> = {
+  type: 'structure',
+  members: { scanOnPush: { type: 'boolean' } },
+};
 
 export const ENCRYPTION_CONFIGURATION: StructureShape<EncryptionConfiguration> = {
   type: 'structure',
-  members: { encryptionType: { type: 'string', enum: ['AES256', 'KMS', 'KMS_DSSE'], required: true }, kmsKey: { type: 'string', min: 1, max: 2048 } },
+  members: {
+    encryptionType: { type: 'string', enum: ['AES256', 'KMS', 'KMS_DSSE'], required: true },
+    kmsKey: { type: 'string', min: 1, max: 2048 },
+  },
 };
 
 export const POLICY_TEXT = { type: 'string', min: 0, max: 10_240 } as const satisfies StringShape;

@@ -1,4 +1,11 @@
-import type { ListTagsForResourceRequest, ListTagsForResourceResponse, TagResourceRequest, TagResourceResponse, UntagResourceRequest, UntagResourceResponse } from '@aws-sdk/client-ecr';
+import type {
+  ListTagsForResourceRequest,
+  ListTagsForResourceResponse,
+  TagResourceRequest,
+  TagResourceResponse,
+  UntagResourceRequest,
+  UntagResourceResponse,
+} from '@aws-sdk/client-ecr';
 import { Fault } from '../../core/fault.ts';
 import { isRepositoryName } from '../../core/repository-name.ts';
 import type { Repository } from '../../registry/registry.ts';
@@ -21,7 +28,13 @@ const tagResource = onRegistry<TagResourceRequest, TagResourceResponse>(
 
 const untagResource = onRegistry<UntagResourceRequest, UntagResourceResponse>(
   'UntagResource',
-  { type: 'structure', members: { resourceArn: RESOURCE_ARN, tagKeys: { type: 'list', of: { type: 'string', max: 1024 }, max: 200, required: true } } },
+  {
+    type: 'structure',
+    members: {
+      resourceArn: RESOURCE_ARN,
+      tagKeys: { type: 'list', of: { type: 'string', max: 1024 }, max: 200, required: true },
+    },
+  },
   async (input, call, action) => {
     const repository = await findByArn(call, input.resourceArn, action);
     await call.registry.repositories.removeResourceTags(call.caller, repository, input.tagKeys);
@@ -46,6 +59,7 @@ export const tagOperations = { TagResource: tagResource, UntagResource: untagRes
 async function findByArn(call: EcrCall, arn: string, action: string): Promise<Repository> {
   const [, region, registryId = '', name = ''] = /^arn:aws[a-z-]*:ecr:([a-z0-9-]+):([0-9]{12}):repository\/(.+)$/.exec(arn) ?? [];
   if (!isRepositoryName(name)) throw new Fault('parameter-invalid', { member: 'resourceArn', constraint: 'Invalid ARN' });
-  if (region !== call.caller.region || registryId !== call.caller.account) throw new Fault('repository-unknown', { repository: name, registryId });
+  if (region !== call.caller.region || registryId !== call.caller.account)
+    throw new Fault('repository-unknown', { repository: name, registryId });
   return findRepository(call, name, action);
 }

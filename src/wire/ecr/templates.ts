@@ -18,7 +18,16 @@ import type { Input, ListShape, StructureShape, Wire } from '../aws/shape.ts';
 import { onRegistry, seconds } from './operation.ts';
 import { checkPolicy } from './policies.ts';
 import { readResourceTags } from './resource-tags.ts';
-import { DEFAULT_PAGE, EXCLUSION_FILTERS, MAX_RESULTS, NEXT_TOKEN, pattern, POLICY_TEXT, RESOURCE_TAGS, TAG_MUTABILITY } from './shapes.ts';
+import {
+  DEFAULT_PAGE,
+  EXCLUSION_FILTERS,
+  MAX_RESULTS,
+  NEXT_TOKEN,
+  pattern,
+  POLICY_TEXT,
+  RESOURCE_TAGS,
+  TAG_MUTABILITY,
+} from './shapes.ts';
 import { checkExclusionFilters } from './tag-mutability.ts';
 
 const ROOT = 'ROOT';
@@ -34,11 +43,20 @@ const ENCRYPTION: StructureShape<EncryptionConfigurationForRepositoryCreationTem
   type: 'structure',
   members: {
     encryptionType: { type: 'string', enum: ['AES256', 'KMS', 'KMS_DSSE'], required: true },
-    kmsKey: { type: 'string', min: 0, max: 2048, pattern: pattern(KEY_PATTERN, '^$|arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key\\/[a-z0-9-]+') },
+    kmsKey: {
+      type: 'string',
+      min: 0,
+      max: 2048,
+      pattern: pattern(KEY_PATTERN, '^$|arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key\\/[a-z0-9-]+'),
+    },
   },
 };
 type AppliedFor = 'REPLICATION' | 'PULL_THROUGH_CACHE' | 'CREATE_ON_PUSH';
-const APPLIED_FOR: ListShape<AppliedFor> = { type: 'list', of: { type: 'string', enum: ['REPLICATION', 'PULL_THROUGH_CACHE', 'CREATE_ON_PUSH'] }, max: 10 };
+const APPLIED_FOR: ListShape<AppliedFor> = {
+  type: 'list',
+  of: { type: 'string', enum: ['REPLICATION', 'PULL_THROUGH_CACHE', 'CREATE_ON_PUSH'] },
+  max: 10,
+};
 
 /** What a template says besides its prefix; also what the registry keeps of it. */
 const SETTINGS = {
@@ -55,7 +73,10 @@ type Settings = Omit<Input<UpdateRepositoryCreationTemplateRequest>, 'prefix'>;
 
 const createTemplate = onRegistry<CreateRepositoryCreationTemplateRequest, CreateRepositoryCreationTemplateResponse>(
   'CreateRepositoryCreationTemplate',
-  { type: 'structure', members: { prefix: { ...PREFIX, required: true }, ...SETTINGS, appliedFor: { ...APPLIED_FOR, required: true } } },
+  {
+    type: 'structure',
+    members: { prefix: { ...PREFIX, required: true }, ...SETTINGS, appliedFor: { ...APPLIED_FOR, required: true } },
+  },
   async ({ prefix, ...settings }, call) => {
     const template = await call.registry.templates.create(call.caller, storedPrefix(prefix), checkSettings(settings));
     return { registryId: call.caller.account, repositoryCreationTemplate: describeTemplate(template) };
@@ -89,7 +110,10 @@ const deleteTemplate = onRegistry<DeleteRepositoryCreationTemplateRequest, Delet
 
 const describeTemplates = onRegistry<DescribeRepositoryCreationTemplatesRequest, DescribeRepositoryCreationTemplatesResponse>(
   'DescribeRepositoryCreationTemplates',
-  { type: 'structure', members: { prefixes: { type: 'list', of: PREFIX, max: 100 }, nextToken: NEXT_TOKEN, maxResults: MAX_RESULTS } },
+  {
+    type: 'structure',
+    members: { prefixes: { type: 'list', of: PREFIX, max: 100 }, nextToken: NEXT_TOKEN, maxResults: MAX_RESULTS },
+  },
   async (input, call) => {
     const prefixes = input.prefixes?.map(storedPrefix);
     const scope = `DescribeRepositoryCreationTemplates ${JSON.stringify(prefixes ?? [])}`;
@@ -126,7 +150,11 @@ function isPathPrefix(prefix: string): boolean {
 
 function checkSettings(settings: Settings): Record<string, unknown> {
   const { appliedFor, imageTagMutability = 'MUTABLE', repositoryPolicy } = settings;
-  if (appliedFor !== undefined && appliedFor.length === 0) throw new Fault('parameter-invalid', { member: 'appliedFor', constraint: 'Member must have length greater than or equal to 1' });
+  if (appliedFor !== undefined && appliedFor.length === 0)
+    throw new Fault('parameter-invalid', {
+      member: 'appliedFor',
+      constraint: 'Member must have length greater than or equal to 1',
+    });
   checkExclusionFilters(imageTagMutability, settings.imageTagMutabilityExclusionFilters);
   if (repositoryPolicy !== undefined && repositoryPolicy !== '') checkPolicy(repositoryPolicy, 'repository');
   readResourceTags(settings.resourceTags);
