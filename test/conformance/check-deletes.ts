@@ -59,7 +59,8 @@ export const deletes: Scenario = async (run) => {
     run.status(`${id}/blob-in-use`, used, 202, 405);
     if (used.status === 405) run.status(`${id}/blob-in-use-stays`, await get(run, `/v2/${main}/blobs/${config.digest}`), 200);
   }
-  for (const [id, reference] of Object.entries({ 'unknown-tag': 'never-there', 'unknown-digest': freshBlob(7).digest })) run.status(id, await remove(run, `/v2/${main}/manifests/${reference}`), 404);
+  for (const [id, reference] of Object.entries({ 'unknown-tag': 'never-there', 'unknown-digest': freshBlob(7).digest }))
+    run.status(id, await remove(run, `/v2/${main}/manifests/${reference}`), 404);
   run.status('unknown-blob', await remove(run, `/v2/${main}/blobs/${freshBlob(7).digest}`), 404, 405);
   run.status('bad-digest', await remove(run, `/v2/${main}/manifests/sha256:baddigeststring`), 400, 404);
 };

@@ -21,25 +21,72 @@ export const nestedNames: Scenario = async (run) => {
 
 /** Names and paths that nobody may have. Nothing is found there, nothing breaks. */
 export const badNames: Scenario = async (run) => {
-  const names = ['..', '.', 'a/../b', '%2e%2e', '%2e%2e%2fetc', 'a//b', '_catalog', '_x', 'A', 'UPPER/case', 'a.', '.a', 'a..b', 'a-', '-a', 'a__', 'a___b', 'a%20b', '%00', 'a%00b', '%C3%A4', '%D0%B0', 'a%2Fb', 'a\\b', 'a'.repeat(300), 'a/'.repeat(200) + 'a', 'manifests', ''];
+  const names = [
+    '..',
+    '.',
+    'a/../b',
+    '%2e%2e',
+    '%2e%2e%2fetc',
+    'a//b',
+    '_catalog',
+    '_x',
+    'A',
+    'UPPER/case',
+    'a.',
+    '.a',
+    'a..b',
+    'a-',
+    '-a',
+    'a__',
+    'a___b',
+    'a%20b',
+    '%00',
+    'a%00b',
+    '%C3%A4',
+    '%D0%B0',
+    'a%2Fb',
+    'a\\b',
+    'a'.repeat(300),
+    'a/'.repeat(200) + 'a',
+    'manifests',
+    '',
+  ];
   const { digest } = freshBlob(3);
   for (const name of names) {
     const id = name.length > 40 ? `${name.slice(0, 10)}…${name.length}` : name === '' ? 'empty' : name;
-    for (const [what, url] of Object.entries({ manifest: `/v2/${name}/manifests/latest`, blob: `/v2/${name}/blobs/${digest}`, tags: `/v2/${name}/tags/list` })) {
+    for (const [what, url] of Object.entries({
+      manifest: `/v2/${name}/manifests/latest`,
+      blob: `/v2/${name}/blobs/${digest}`,
+      tags: `/v2/${name}/tags/list`,
+    })) {
       const answer = await get(run, url);
       run.check(`${id}/${what}`, answer.status >= 400 && answer.status < 500, `got ${answer.status}`);
     }
     const post = await run.send({ method: 'POST', url: `/v2/${name}/blobs/uploads/` });
-    run.check(`${id}/push`, post.status >= 400 && post.status < 500 || (post.status >= 301 && post.status < 400), `got ${post.status}`);
+    run.check(
+      `${id}/push`,
+      (post.status >= 400 && post.status < 500) || (post.status >= 301 && post.status < 400),
+      `got ${post.status}`,
+    );
   }
   for (const url of ['/v2/x', '/v2/x/', '/v2/x/unknown/y', '/v2/%', `/v2/${'x/'.repeat(5000)}manifests/a`]) {
     const answer = await get(run, url);
     run.check(`path-${url.slice(0, 20)}`, answer.status >= 400 && answer.status < 500, `got ${answer.status}`);
   }
   const { main } = run.repositories;
-  for (const [method, url] of [['POST', `/v2/${main}/manifests/a`], ['PATCH', `/v2/${main}/blobs/${digest}`], ['PUT', `/v2/${main}/tags/list`], ['DELETE', `/v2/${main}/tags/list`], ['PUT', `/v2/${main}/blobs/uploads/`]] as const) {
+  for (const [method, url] of [
+    ['POST', `/v2/${main}/manifests/a`],
+    ['PATCH', `/v2/${main}/blobs/${digest}`],
+    ['PUT', `/v2/${main}/tags/list`],
+    ['DELETE', `/v2/${main}/tags/list`],
+    ['PUT', `/v2/${main}/blobs/uploads/`],
+  ] as const) {
     const answer = await run.send({ method, url });
-    run.check(`method-${method}-${url.slice(4 + main.length, 20 + main.length)}`, answer.status === 405 || answer.status === 404, `got ${answer.status}`);
+    run.check(
+      `method-${method}-${url.slice(4 + main.length, 20 + main.length)}`,
+      answer.status === 405 || answer.status === 404,
+      `got ${answer.status}`,
+    );
   }
   run.status('head-of-base', await head(run, '/v2/'), 200, 405);
 };

@@ -1,4 +1,18 @@
-import { ALGORITHMS, blobOf, descriptor, EMPTY_JSON, freshBlob, freshConfig, imageManifest, indexManifest, manifestOf, TYPES, type Algorithm, type Descriptor, type Manifest } from './content.ts';
+import {
+  ALGORITHMS,
+  blobOf,
+  descriptor,
+  EMPTY_JSON,
+  freshBlob,
+  freshConfig,
+  imageManifest,
+  indexManifest,
+  manifestOf,
+  TYPES,
+  type Algorithm,
+  type Descriptor,
+  type Manifest,
+} from './content.ts';
 import { get, pushBlob, pushManifest, putManifest, remove } from './push.ts';
 import type { Run, Scenario } from './run.ts';
 
@@ -18,7 +32,18 @@ async function aroundOneSubject(run: Run, algorithm: Algorithm): Promise<void> {
   const subject = imageManifest(config, [], { annotations: { subject: freshBlob(8).digest } }, algorithm);
   const pointer = descriptor(subject, subject.mediaType);
   const artifact = (artifactType: string, note: string): Manifest =>
-    manifestOf({ schemaVersion: 2, mediaType: TYPES.manifest, artifactType, config: descriptor(empty, TYPES.empty), layers: [descriptor(empty, TYPES.empty)], subject: pointer, annotations: { note, 'org.example': 'ä"\\' } }, algorithm);
+    manifestOf(
+      {
+        schemaVersion: 2,
+        mediaType: TYPES.manifest,
+        artifactType,
+        config: descriptor(empty, TYPES.empty),
+        layers: [descriptor(empty, TYPES.empty)],
+        subject: pointer,
+        annotations: { note, 'org.example': 'ä"\\' },
+      },
+      algorithm,
+    );
 
   // Before the subject is there: it need not be.
   const signature = artifact(SIGNATURE, 'first');
@@ -27,7 +52,9 @@ async function aroundOneSubject(run: Run, algorithm: Algorithm): Promise<void> {
   run.equal(`${id}/subject-header`, early.headers['oci-subject'], subject.digest);
   await pushManifest(run, main, subject.digest, subject);
 
-  const expected: Descriptor[] = [descriptor(signature, TYPES.manifest, { artifactType: SIGNATURE, annotations: { 'note': 'first', 'org.example': 'ä"\\' } })];
+  const expected: Descriptor[] = [
+    descriptor(signature, TYPES.manifest, { artifactType: SIGNATURE, annotations: { 'note': 'first', 'org.example': 'ä"\\' } }),
+  ];
   const add = async (name: string, manifest: Manifest, reference: string, more: Record<string, unknown>): Promise<void> => {
     const answer = await putManifest(run, main, reference, manifest);
     run.status(`${id}/${name}`, answer, 201);
@@ -35,10 +62,22 @@ async function aroundOneSubject(run: Run, algorithm: Algorithm): Promise<void> {
     expected.push(descriptor(manifest, manifest.mediaType, more));
   };
   const second = artifact(SIGNATURE, 'second');
-  await add('second-signature', second, second.digest, { artifactType: SIGNATURE, annotations: { 'note': 'second', 'org.example': 'ä"\\' } });
+  await add('second-signature', second, second.digest, {
+    artifactType: SIGNATURE,
+    annotations: { 'note': 'second', 'org.example': 'ä"\\' },
+  });
   const sbom = artifact(SBOM, 'sbom');
   await add('sbom', sbom, sbom.digest, { artifactType: SBOM, annotations: { 'note': 'sbom', 'org.example': 'ä"\\' } });
-  const byConfig = manifestOf({ schemaVersion: 2, mediaType: TYPES.manifest, config: descriptor(empty, 'application/vnd.example.config'), layers: [], subject: pointer }, algorithm);
+  const byConfig = manifestOf(
+    {
+      schemaVersion: 2,
+      mediaType: TYPES.manifest,
+      config: descriptor(empty, 'application/vnd.example.config'),
+      layers: [],
+      subject: pointer,
+    },
+    algorithm,
+  );
   await add('type-of-the-config', byConfig, byConfig.digest, { artifactType: 'application/vnd.example.config' });
   const plainImage = imageManifest(config, [], { subject: pointer }, algorithm);
   await add('image', plainImage, plainImage.digest, { artifactType: TYPES.config });
@@ -48,7 +87,10 @@ async function aroundOneSubject(run: Run, algorithm: Algorithm): Promise<void> {
   await add('index-without-type', plainIndex, plainIndex.digest, {});
   if (algorithm === 'sha256') {
     const tagged = artifact(SIGNATURE, 'tagged');
-    await add('tagged', tagged, 'a-referrer', { artifactType: SIGNATURE, annotations: { 'note': 'tagged', 'org.example': 'ä"\\' } });
+    await add('tagged', tagged, 'a-referrer', {
+      artifactType: SIGNATURE,
+      annotations: { 'note': 'tagged', 'org.example': 'ä"\\' },
+    });
   }
 
   const plain = await putManifest(run, main, subject.digest, subject);
@@ -61,16 +103,33 @@ async function aroundOneSubject(run: Run, algorithm: Algorithm): Promise<void> {
   run.equal(`${id}/list-not-filtered`, all.headers['oci-filters-applied'], undefined);
   const listed = await allPages(run, url);
   run.equal(`${id}/list-is-complete`, listed.length, expected.length);
-  for (const one of expected) run.equal(`${id}/descriptor-of-${one.artifactType ?? 'nothing'}-${expected.indexOf(one)}`, listed.find(({ digest }) => digest === one.digest), one);
+  for (const one of expected)
+    run.equal(
+      `${id}/descriptor-of-${one.artifactType ?? 'nothing'}-${expected.indexOf(one)}`,
+      listed.find(({ digest }) => digest === one.digest),
+      one,
+    );
 
   for (const artifactType of [SIGNATURE, SBOM, TYPES.config, 'application/vnd.example.nobody']) {
     const filtered = await get(run, `${url}?artifactType=${encodeURIComponent(artifactType)}`);
     run.status(`${id}/filter-${artifactType}`, filtered, 200);
     run.equal(`${id}/filter-${artifactType}-applied`, filtered.headers['oci-filters-applied'], 'artifactType');
-    run.equal(`${id}/filter-${artifactType}-only-those`, sorted(manifestsOf(filtered.body)), sorted(expected.filter((one) => one.artifactType === artifactType)));
+    run.equal(
+      `${id}/filter-${artifactType}-only-those`,
+      sorted(manifestsOf(filtered.body)),
+      sorted(expected.filter((one) => one.artifactType === artifactType)),
+    );
   }
-  run.equal(`${id}/other-repository-has-none`, manifestsOf((await get(run, `/v2/${other}/referrers/${subject.digest}`)).body), []);
-  run.equal(`${id}/other-digest-has-none`, manifestsOf((await get(run, `/v2/${main}/referrers/${freshBlob(4, algorithm).digest}`)).body), []);
+  run.equal(
+    `${id}/other-repository-has-none`,
+    manifestsOf((await get(run, `/v2/${other}/referrers/${subject.digest}`)).body),
+    [],
+  );
+  run.equal(
+    `${id}/other-digest-has-none`,
+    manifestsOf((await get(run, `/v2/${main}/referrers/${freshBlob(4, algorithm).digest}`)).body),
+    [],
+  );
 
   run.status(`${id}/delete-one`, await remove(run, `/v2/${main}/manifests/${second.digest}`), 202);
   const after = await allPages(run, url);
@@ -88,14 +147,22 @@ export const manyReferrers: Scenario = async (run) => {
   const long = 'x'.repeat(60_000);
   const pushed: string[] = [];
   for (let index = 0; index < 70; index++) {
-    const manifest = indexManifest([], { artifactType: SBOM, subject: descriptor(subject, subject.mediaType), annotations: { index: String(index), long } });
+    const manifest = indexManifest([], {
+      artifactType: SBOM,
+      subject: descriptor(subject, subject.mediaType),
+      annotations: { index: String(index), long },
+    });
     await pushManifest(run, main, manifest.digest, manifest);
     pushed.push(manifest.digest);
   }
   const url = `/v2/${main}/referrers/${subject.digest}`;
   run.check('one-page-stays-small', (await get(run, url)).body.length < 4.5 * 1024 * 1024, 'more than 4 MiB in one answer');
   run.equal('every-one-once', (await allPages(run, url)).map(({ digest }) => digest).toSorted(), pushed.toSorted());
-  run.equal('every-one-once-filtered', (await allPages(run, `${url}?artifactType=${encodeURIComponent(SBOM)}`)).map(({ digest }) => digest).toSorted(), pushed.toSorted());
+  run.equal(
+    'every-one-once-filtered',
+    (await allPages(run, `${url}?artifactType=${encodeURIComponent(SBOM)}`)).map(({ digest }) => digest).toSorted(),
+    pushed.toSorted(),
+  );
 };
 
 async function allPages(run: Run, first: string): Promise<Descriptor[]> {

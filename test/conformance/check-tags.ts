@@ -15,7 +15,18 @@ export const tagLists: Scenario = async (run) => {
   const config = freshConfig();
   await pushBlob(run, repository, config);
   const manifest = imageManifest(config, []);
-  const names = [...Array.from({ length: 25 }, (_, index) => `tag${index}`), 'latest', 'LATEST', '_under', '1.0', '1.0.1', '1.0-rc', 'v'.repeat(128), 'list', 'tags'];
+  const names = [
+    ...Array.from({ length: 25 }, (_, index) => `tag${index}`),
+    'latest',
+    'LATEST',
+    '_under',
+    '1.0',
+    '1.0.1',
+    '1.0-rc',
+    'v'.repeat(128),
+    'list',
+    'tags',
+  ];
   for (const name of names) await pushManifest(run, repository, name, manifest);
   const url = `/v2/${repository}/tags/list`;
   const whole = await get(run, url);
@@ -26,7 +37,9 @@ export const tagLists: Scenario = async (run) => {
   const order = tags ?? [];
   run.equal('complete', order.toSorted(), names.toSorted());
   const byCode = names.toSorted();
-  const byLetter = names.toSorted((a, b) => (a.toLowerCase() === b.toLowerCase() ? (a < b ? -1 : 1) : a.toLowerCase() < b.toLowerCase() ? -1 : 1));
+  const byLetter = names.toSorted((a, b) =>
+    a.toLowerCase() === b.toLowerCase() ? (a < b ? -1 : 1) : a.toLowerCase() < b.toLowerCase() ? -1 : 1,
+  );
   run.check('sorted', order.join() === byCode.join() || order.join() === byLetter.join(), order.join(' '));
 
   for (const n of [1, 2, 7, names.length - 1, names.length, names.length + 1, 1000]) {
@@ -50,7 +63,11 @@ export const tagLists: Scenario = async (run) => {
     run.equal(`last-${at}`, (await list(run, `${url}?last=${order[at]}`)).tags, order.slice(at + 1));
     run.equal(`last-${at}-n-3`, (await list(run, `${url}?last=${order[at]}&n=3`)).tags, order.slice(at + 1, at + 4));
   }
-  run.equal('last-need-not-exist', (await list(run, `${url}?last=tag1zzz`)).tags, order.filter((tag) => order === byCodeOrder(order) ? tag > 'tag1zzz' : tag.toLowerCase() > 'tag1zzz'));
+  run.equal(
+    'last-need-not-exist',
+    (await list(run, `${url}?last=tag1zzz`)).tags,
+    order.filter((tag) => (order === byCodeOrder(order) ? tag > 'tag1zzz' : tag.toLowerCase() > 'tag1zzz')),
+  );
   for (const bad of ['-1', 'NaN', '1.5', '', 'x', '1e3', '%00']) {
     const answer = await get(run, `${url}?n=${bad}`);
     run.check(`n-${bad || 'empty'}-refused`, answer.status === 400, `got ${answer.status}`);

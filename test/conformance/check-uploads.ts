@@ -10,13 +10,23 @@ type Variant = (run: Run, id: string, repository: string, blob: Blob) => Promise
 /** Every way in which a blob may come in. Each gives the answer that says it is there. */
 const variants: Record<string, Variant> = {
   async 'post-only'(run, id, repository, { bytes, digest }) {
-    const answer = await run.send({ method: 'POST', url: `/v2/${repository}/blobs/uploads/?digest=${digest}`, headers: { 'Content-Type': 'application/octet-stream' }, body: bytes });
+    const answer = await run.send({
+      method: 'POST',
+      url: `/v2/${repository}/blobs/uploads/?digest=${digest}`,
+      headers: { 'Content-Type': 'application/octet-stream' },
+      body: bytes,
+    });
     if (answer.status !== 202) return answer;
     run.skip(`${id}/single-post`, 'answered 202, which says: not supported, go on with PUT');
     return finishUpload(run, need(answer.headers.location, 'location'), digest, bytes);
   },
   async 'post-only-chunked-encoding'(run, _id, repository, { bytes, digest }) {
-    const answer = await run.send({ method: 'POST', url: `/v2/${repository}/blobs/uploads/?digest=${digest}`, headers: { 'Content-Type': 'application/octet-stream' }, body: [bytes] });
+    const answer = await run.send({
+      method: 'POST',
+      url: `/v2/${repository}/blobs/uploads/?digest=${digest}`,
+      headers: { 'Content-Type': 'application/octet-stream' },
+      body: [bytes],
+    });
     return answer.status === 202 ? finishUpload(run, need(answer.headers.location, 'location'), digest, bytes) : answer;
   },
   async 'post-put'(run, id, repository, { bytes, digest }) {
@@ -24,12 +34,22 @@ const variants: Record<string, Variant> = {
   },
   async 'post-put-chunked-encoding'(run, id, repository, { bytes, digest }) {
     const location = await checkedSession(run, id, repository);
-    return run.send({ method: 'PUT', url: withQuery(location, `digest=${digest}`), headers: { 'Content-Type': 'application/octet-stream' }, body: [bytes] });
+    return run.send({
+      method: 'PUT',
+      url: withQuery(location, `digest=${digest}`),
+      headers: { 'Content-Type': 'application/octet-stream' },
+      body: [bytes],
+    });
   },
   async 'stream'(run, id, repository, { bytes, digest }) {
     const location = await checkedSession(run, id, repository);
     const half = Math.floor(bytes.length / 2);
-    const patched = await run.send({ method: 'PATCH', url: location, headers: { 'Content-Type': 'application/octet-stream' }, body: [bytes.subarray(0, half), bytes.subarray(half)] });
+    const patched = await run.send({
+      method: 'PATCH',
+      url: location,
+      headers: { 'Content-Type': 'application/octet-stream' },
+      body: [bytes.subarray(0, half), bytes.subarray(half)],
+    });
     run.status(`${id}/patch`, patched, 202);
     if (bytes.length > 0) run.equal(`${id}/patch-range`, patched.headers.range, `0-${bytes.length - 1}`);
     return finishUpload(run, need(patched.headers.location, 'location'), digest);
@@ -37,7 +57,12 @@ const variants: Record<string, Variant> = {
   async 'stream-then-last-by-put'(run, id, repository, { bytes, digest }) {
     const location = await checkedSession(run, id, repository);
     const half = Math.floor(bytes.length / 2);
-    const patched = await run.send({ method: 'PATCH', url: location, headers: { 'Content-Type': 'application/octet-stream' }, body: [bytes.subarray(0, half)] });
+    const patched = await run.send({
+      method: 'PATCH',
+      url: location,
+      headers: { 'Content-Type': 'application/octet-stream' },
+      body: [bytes.subarray(0, half)],
+    });
     run.status(`${id}/patch`, patched, 202);
     return finishUpload(run, need(patched.headers.location, 'location'), digest, bytes.subarray(half));
   },
@@ -73,14 +98,24 @@ export const uploads: Scenario = async (run) => {
 };
 
 /** The answer says where the blob is, and it is there, byte for byte. */
-export async function checkStored(run: Run, id: string, repository: string, { bytes, digest }: Blob, answer: Answer): Promise<void> {
+export async function checkStored(
+  run: Run,
+  id: string,
+  repository: string,
+  { bytes, digest }: Blob,
+  answer: Answer,
+): Promise<void> {
   if (!run.status(`${id}/created`, answer, 201)) return;
   const location = answer.headers.location;
   run.check(`${id}/location`, location !== undefined, 'no Location');
   if (run.version === 'dev') run.equal(`${id}/digest-header`, answer.headers['docker-content-digest'], digest);
   if (location !== undefined) {
     const there = await get(run, location);
-    run.check(`${id}/location-holds-the-blob`, there.status === 200 && there.body.equals(bytes), `${there.status}, ${there.body.length} bytes`);
+    run.check(
+      `${id}/location-holds-the-blob`,
+      there.status === 200 && there.body.equals(bytes),
+      `${there.status}, ${there.body.length} bytes`,
+    );
   }
   const url = `/v2/${repository}/blobs/${digest}`;
   const headed = await head(run, url);
@@ -95,7 +130,11 @@ export async function checkStored(run: Run, id: string, repository: string, { by
 async function checkedSession(run: Run, id: string, repository: string): Promise<string> {
   const answer = await run.send({ method: 'POST', url: `/v2/${repository}/blobs/uploads/` });
   run.status(`${id}/session`, answer, 202);
-  run.check(`${id}/session-location`, /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/i.test(answer.headers.location ?? ''), `Location ${answer.headers.location} holds no UUID`);
+  run.check(
+    `${id}/session-location`,
+    /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/i.test(answer.headers.location ?? ''),
+    `Location ${answer.headers.location} holds no UUID`,
+  );
   return need(answer.headers.location, 'location');
 }
 
@@ -106,7 +145,14 @@ function cuts(length: number): number[] {
 }
 
 /** Chunks in order, and before each of them one that is out of order: it must be refused and change nothing. */
-async function chunked(run: Run, id: string, repository: string, { bytes, digest }: Blob, lengths: number[], last: 'patch' | 'put'): Promise<Answer> {
+async function chunked(
+  run: Run,
+  id: string,
+  repository: string,
+  { bytes, digest }: Blob,
+  lengths: number[],
+  last: 'patch' | 'put',
+): Promise<Answer> {
   let location = await checkedSession(run, id, repository);
   let offset = 0;
   for (const [index, length] of lengths.entries()) {
@@ -125,7 +171,11 @@ async function chunked(run: Run, id: string, repository: string, { bytes, digest
       run.status(`${id}/chunk-${index}-at-${wrong === 0 ? 'the-start' : 'a-gap'}`, await send(wrong), 416);
       const state = await get(run, location);
       run.status(`${id}/chunk-${index}-session-lives`, state, 204);
-      run.check(`${id}/chunk-${index}-session-range`, offset === 0 ? /^0-/.test(state.headers.range ?? '') : state.headers.range === `0-${offset - 1}`, `Range ${state.headers.range} at ${offset}`);
+      run.check(
+        `${id}/chunk-${index}-session-range`,
+        offset === 0 ? state.headers.range?.startsWith('0-') === true : state.headers.range === `0-${offset - 1}`,
+        `Range ${state.headers.range} at ${offset}`,
+      );
       run.check(`${id}/chunk-${index}-session-location`, state.headers.location !== undefined, 'no Location');
     }
     const answer = await send(offset);
@@ -157,7 +207,13 @@ export const sessions: Scenario = async (run) => {
   const again = await finishUpload(run, await openUpload(run, main), blob.digest, blob.bytes);
   run.status('the-same-blob-again', again, 201);
   const twice = freshBlob(5000);
-  const racing = await Promise.all(Array.from({ length: 8 }, async () => finishUpload(run, await openUpload(run, main), twice.digest, twice.bytes)));
-  run.check('eight-at-once', racing.every(({ status }) => status === 201), racing.map(({ status }) => status).join(' '));
+  const racing = await Promise.all(
+    Array.from({ length: 8 }, async () => finishUpload(run, await openUpload(run, main), twice.digest, twice.bytes)),
+  );
+  run.check(
+    'eight-at-once',
+    racing.every(({ status }) => status === 201),
+    racing.map(({ status }) => status).join(' '),
+  );
   run.check('eight-at-once-content', (await get(run, `/v2/${main}/blobs/${twice.digest}`)).body.equals(twice.bytes));
 };

@@ -16,6 +16,7 @@ export interface Descriptor {
   mediaType: string;
   digest: string;
   size: number;
+  artifactType?: string;
   [member: string]: unknown;
 }
 
@@ -45,7 +46,12 @@ export function freshBlob(size: number, algorithm: Algorithm = 'sha256'): Blob {
 }
 
 export function freshConfig(algorithm: Algorithm = 'sha256'): Blob {
-  return blobOf(Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', created: randomUUID(), rootfs: { type: 'layers', diff_ids: [] } })), algorithm);
+  return blobOf(
+    Buffer.from(
+      JSON.stringify({ architecture: 'amd64', os: 'linux', created: randomUUID(), rootfs: { type: 'layers', diff_ids: [] } }),
+    ),
+    algorithm,
+  );
 }
 
 export const EMPTY_JSON = blobOf(Buffer.from('{}'));
@@ -58,10 +64,38 @@ export function manifestOf(document: Record<string, unknown>, algorithm: Algorit
   return { ...blobOf(Buffer.from(JSON.stringify(document, undefined, space)), algorithm), mediaType: String(document.mediaType) };
 }
 
-export function imageManifest(config: Blob, layers: Blob[], more: Record<string, unknown> = {}, algorithm: Algorithm = 'sha256'): Manifest {
-  return manifestOf({ schemaVersion: 2, mediaType: TYPES.manifest, config: descriptor(config, TYPES.config), layers: layers.map((layer) => descriptor(layer, TYPES.layer)), ...more }, algorithm);
+export function imageManifest(
+  config: Blob,
+  layers: Blob[],
+  more: Record<string, unknown> = {},
+  algorithm: Algorithm = 'sha256',
+): Manifest {
+  return manifestOf(
+    {
+      schemaVersion: 2,
+      mediaType: TYPES.manifest,
+      config: descriptor(config, TYPES.config),
+      layers: layers.map((layer) => descriptor(layer, TYPES.layer)),
+      ...more,
+    },
+    algorithm,
+  );
 }
 
-export function indexManifest(children: Manifest[], more: Record<string, unknown> = {}, algorithm: Algorithm = 'sha256'): Manifest {
-  return manifestOf({ schemaVersion: 2, mediaType: TYPES.index, manifests: children.map((child) => descriptor(child, child.mediaType, { platform: { os: 'linux', architecture: 'amd64' } })), ...more }, algorithm);
+export function indexManifest(
+  children: Manifest[],
+  more: Record<string, unknown> = {},
+  algorithm: Algorithm = 'sha256',
+): Manifest {
+  return manifestOf(
+    {
+      schemaVersion: 2,
+      mediaType: TYPES.index,
+      manifests: children.map((child) =>
+        descriptor(child, child.mediaType, { platform: { os: 'linux', architecture: 'amd64' } }),
+      ),
+      ...more,
+    },
+    algorithm,
+  );
 }

@@ -19,7 +19,12 @@ test('the suite finds what another registry lacks', { skip: installed ? false : 
   await runConformance({
     baseUrl,
     version: 'dev',
-    repositories: { main: 'conformance/main', other: 'conformance/other', nested: 'conformance/blobs/uploads', missing: 'conformance/missing' },
+    repositories: {
+      main: 'conformance/main',
+      other: 'conformance/other',
+      nested: 'conformance/blobs/uploads',
+      missing: 'conformance/missing',
+    },
     report: (check) => checks.push(check),
   });
   const failed = checks.filter(({ status }) => status === 'fail').map(({ id }) => id);
@@ -36,9 +41,24 @@ test('the suite finds what another registry lacks', { skip: installed ? false : 
     'no OCI-Tag': /^many-tags\/sha256\/every-tag-accepted$/,
     'no digest-algorithm': /^dev-uploads\/algorithm-unknown$/,
   };
-  for (const [gap, id] of Object.entries(gaps)) assert.ok(failed.some((each) => id.test(each)), `${gap}: no failed check ${id}`);
+  for (const [gap, id] of Object.entries(gaps))
+    assert.ok(
+      failed.some((each) => id.test(each)),
+      `${gap}: no failed check ${id}`,
+    );
   // And it does not fail what that registry does right.
-  for (const id of ['empty/base', 'uploads/sha256/post-put/small/get', 'uploads/sha256/stream/large/get', 'manifests/sha256/image/get-by-tag', 'manifests/sha256/index/get-by-digest', 'mounts/sha256/from/created', 'wrong-digests/sha256/by-put', 'tag-lists/list', 'nested-names/blob', 'deletes/sha256/manifest']) {
+  for (const id of [
+    'empty/base',
+    'uploads/sha256/post-put/small/get',
+    'uploads/sha256/stream/large/get',
+    'manifests/sha256/image/get-by-tag',
+    'manifests/sha256/index/get-by-digest',
+    'mounts/sha256/from/created',
+    'wrong-digests/sha256/by-put',
+    'tag-lists/list',
+    'nested-names/blob',
+    'deletes/sha256/manifest',
+  ]) {
     assert.ok(passed.has(id), `${id}: ${checks.find((check) => check.id === id)?.detail ?? 'not run'}`);
   }
 });
@@ -47,7 +67,10 @@ async function startRegistry(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-conformance-'));
   const port = await freePort();
   const config = join(folder, 'config.yml');
-  await writeFile(config, `version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: ${folder}/data}, delete: {enabled: true}}\nhttp: {addr: '127.0.0.1:${port}'}\n`);
+  await writeFile(
+    config,
+    `version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: ${folder}/data}, delete: {enabled: true}}\nhttp: {addr: '127.0.0.1:${port}'}\n`,
+  );
   const child = spawn(REGISTRY, ['serve', config], { stdio: 'ignore' });
   t.after(async () => {
     const ended = once(child, 'exit');

@@ -10,7 +10,12 @@ import { startServer } from '../../src/serve.ts';
 import { runConformance } from './conformance.ts';
 import type { Check } from './run.ts';
 
-const repositories = { main: 'conformance/main', other: 'conformance/other', nested: 'conformance/blobs/uploads/manifests/tags/list', missing: 'conformance/missing' };
+const repositories = {
+  main: 'conformance/main',
+  other: 'conformance/other',
+  nested: 'conformance/blobs/uploads/manifests/tags/list',
+  missing: 'conformance/missing',
+};
 
 test('everything that the distribution spec asks for, the newest included', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-conformance-'));
@@ -20,8 +25,13 @@ test('everything that the distribution spec asks for, the newest included', asyn
     await server.close();
     await rm(folder, { recursive: true });
   });
-  const caller = { account: config.accountId, region: config.regions[0] ?? '', principal: 'arn:aws:iam::123456789012:user/conformance' };
-  for (const name of [repositories.main, repositories.other, repositories.nested]) await server.registry.repositories.create(caller, name as RepositoryName);
+  const caller = {
+    account: config.accountId,
+    region: config.regions[0] ?? '',
+    principal: 'arn:aws:iam::123456789012:user/conformance',
+  };
+  for (const name of [repositories.main, repositories.other, repositories.nested])
+    await server.registry.repositories.create(caller, name as RepositoryName);
   const { accessKeyId = '', secretAccessKey = '' } = server.firstKey ?? {};
   const checks: Check[] = [];
   await runConformance({

@@ -35,8 +35,19 @@ export function createHttp({ baseUrl, authorization }: { baseUrl: string; author
   async function send({ method, url, headers = {}, body }: Call): Promise<Answer> {
     const { hostname, port } = resolve(url.startsWith('/') ? '/' : url);
     const streamed = Array.isArray(body);
-    const length = streamed ? {} : body !== undefined || /^(POST|PUT|PATCH)$/.test(method) ? { 'Content-Length': body?.length ?? 0 } : {};
-    const outgoing = open({ agent, hostname, port, method, path: pathOf(url), headers: { ...credentials, ...length, ...headers } });
+    const length = streamed
+      ? {}
+      : body !== undefined || /^(POST|PUT|PATCH)$/.test(method)
+        ? { 'Content-Length': body?.length ?? 0 }
+        : {};
+    const outgoing = open({
+      agent,
+      hostname,
+      port,
+      method,
+      path: pathOf(url),
+      headers: { ...credentials, ...length, ...headers },
+    });
     const answered = once(outgoing, 'response');
     // An early answer to a long body may close the connection under it; what counts is the answer.
     if (streamed) for (const part of body) outgoing.write(part);
@@ -51,7 +62,14 @@ export function createHttp({ baseUrl, authorization }: { baseUrl: string; author
 
   async function breakOff({ method, url, headers = {}, body }: Call & { body: Buffer }): Promise<void> {
     const { hostname, port } = resolve(url);
-    const outgoing = open({ hostname, port, method, path: pathOf(url), agent: false, headers: { ...credentials, 'Content-Length': body.length, ...headers } });
+    const outgoing = open({
+      hostname,
+      port,
+      method,
+      path: pathOf(url),
+      agent: false,
+      headers: { ...credentials, 'Content-Length': body.length, ...headers },
+    });
     outgoing.on('error', () => {});
     // Breaking off is an error to the client; it is what was wanted.
     const closed = new Promise((resolve) => outgoing.once('close', resolve));

@@ -9,11 +9,19 @@ export function withQuery(location: string, query: string): string {
 
 export async function openUpload(run: Run, repository: string, query = ''): Promise<string> {
   const answer = await run.send({ method: 'POST', url: `/v2/${repository}/blobs/uploads/${query}` });
-  return need(answer.status === 202 ? answer.headers.location : undefined, `upload session (${answer.status} ${answer.body.toString()})`);
+  return need(
+    answer.status === 202 ? answer.headers.location : undefined,
+    `upload session (${answer.status} ${answer.body.toString()})`,
+  );
 }
 
 export function finishUpload(run: Run, location: string, digest: string, body?: Buffer): Promise<Answer> {
-  return run.send({ method: 'PUT', url: withQuery(location, `digest=${digest}`), headers: { 'Content-Type': 'application/octet-stream' }, ...(body ? { body } : {}) });
+  return run.send({
+    method: 'PUT',
+    url: withQuery(location, `digest=${digest}`),
+    headers: { 'Content-Type': 'application/octet-stream' },
+    ...(body ? { body } : {}),
+  });
 }
 
 /** The plainest push, for scenarios that are about something else. */
@@ -22,8 +30,18 @@ export async function pushBlob(run: Run, repository: string, blob: Blob): Promis
   need(answer.status === 201 ? true : undefined, `blob (${answer.status} ${answer.body.toString()})`);
 }
 
-export function putManifest(run: Run, repository: string, reference: string, manifest: Pick<Manifest, 'bytes' | 'mediaType'>): Promise<Answer> {
-  return run.send({ method: 'PUT', url: `/v2/${repository}/manifests/${reference}`, headers: { 'Content-Type': manifest.mediaType }, body: manifest.bytes });
+export function putManifest(
+  run: Run,
+  repository: string,
+  reference: string,
+  manifest: Pick<Manifest, 'bytes' | 'mediaType'>,
+): Promise<Answer> {
+  return run.send({
+    method: 'PUT',
+    url: `/v2/${repository}/manifests/${reference}`,
+    headers: { 'Content-Type': manifest.mediaType },
+    body: manifest.bytes,
+  });
 }
 
 export async function pushManifest(run: Run, repository: string, reference: string, manifest: Manifest): Promise<void> {

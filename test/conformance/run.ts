@@ -48,7 +48,8 @@ export function need<T>(value: T | undefined, what: string): T {
 export function createRun(options: ConformanceOptions, prefix: string): Run & { finish(): void } {
   const http = createHttp(options);
   const malformed = new Set<string>();
-  const report = (id: string, status: Check['status'], detail?: string): void => options.report({ id: `${prefix}/${id}`, status, ...(detail ? { detail } : {}) });
+  const report = (id: string, status: Check['status'], detail?: string): void =>
+    options.report({ id: `${prefix}/${id}`, status, ...(detail ? { detail } : {}) });
   const check = (id: string, passed: boolean, detail?: string): boolean => {
     report(id, passed ? 'pass' : 'fail', passed ? undefined : detail);
     return passed;
@@ -58,9 +59,14 @@ export function createRun(options: ConformanceOptions, prefix: string): Run & { 
     http,
     check,
     skip: (id, detail) => report(id, 'skip', detail),
-    equal: (id, actual, expected) => check(id, isDeepStrictEqual(actual, expected), `got ${show(actual)}, wanted ${show(expected)}`),
+    equal: (id, actual, expected) =>
+      check(id, isDeepStrictEqual(actual, expected), `got ${show(actual)}, wanted ${show(expected)}`),
     status: (id, answer, ...expected) =>
-      check(id, expected.includes(answer.status), `got ${answer.status} ${answer.body.toString('utf8', 0, 300)}, wanted ${expected.join(' or ')}`),
+      check(
+        id,
+        expected.includes(answer.status),
+        `got ${answer.status} ${answer.body.toString('utf8', 0, 300)}, wanted ${expected.join(' or ')}`,
+      ),
     async send(call) {
       const answer = await http.send(call).catch(broken);
       const problem = malformedError(call, answer);
@@ -87,7 +93,9 @@ function malformedError({ method }: Call, { status, headers, body }: Answer): st
   try {
     const { errors } = JSON.parse(body.toString()) as { errors?: { code?: unknown }[] };
     if (!Array.isArray(errors) || errors.length === 0) return 'no "errors" list';
-    return errors.every(({ code }) => typeof code === 'string' && /^[A-Z_]+$/.test(code)) ? undefined : 'a code is not of capitals and underscores';
+    return errors.every(({ code }) => typeof code === 'string' && /^[A-Z_]+$/.test(code))
+      ? undefined
+      : 'a code is not of capitals and underscores';
   } catch {
     return 'not JSON';
   }

@@ -21,10 +21,19 @@ export function guard(handle: HttpHandler, answers: FailureAnswers): HttpHandler
   };
 }
 
-export function failRequest(error: unknown, request: IncomingMessage, response: ServerResponse, context: RequestContext, answers: FailureAnswers): void {
+export function failRequest(
+  error: unknown,
+  request: IncomingMessage,
+  response: ServerResponse,
+  context: RequestContext,
+  answers: FailureAnswers,
+): void {
   const fault = isFault(error);
   if (isClientGone(request, response)) {
-    context.log.debug('client went away', { requestId: context.requestId, error: error instanceof Error ? error.message : String(error) });
+    context.log.debug('client went away', {
+      requestId: context.requestId,
+      error: error instanceof Error ? error.message : String(error),
+    });
     response.destroy();
     return;
   }

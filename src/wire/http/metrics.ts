@@ -10,7 +10,11 @@ export interface MetricsOptions {
 }
 
 /** `/healthz` and `/metrics` (Prometheus text format 0.0.4), and the observer that counts requests for the latter. */
-export function createMetrics({ usage, clock }: MetricsOptions): { healthz: HttpHandler; metrics: HttpHandler; observe: (entry: AccessEntry) => void } {
+export function createMetrics({ usage, clock }: MetricsOptions): {
+  healthz: HttpHandler;
+  metrics: HttpHandler;
+  observe: (entry: AccessEntry) => void;
+} {
   const started = clock.monotonic();
   const requests = new Map<string, { count: number; seconds: number }>();
   return {
@@ -29,12 +33,26 @@ export function createMetrics({ usage, clock }: MetricsOptions): { healthz: Http
     async metrics(_request, response) {
       const lines: string[] = [];
       const write = (name: string, type: 'counter' | 'gauge', help: string, rows: [labels: string, value: number][]): void => {
-        lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...rows.map(([labels, value]) => `${name}${labels === '' ? '' : `{${labels}}`} ${value}`));
+        lines.push(
+          `# HELP ${name} ${help}`,
+          `# TYPE ${name} ${type}`,
+          ...rows.map(([labels, value]) => `${name}${labels === '' ? '' : `{${labels}}`} ${value}`),
+        );
       };
       write('holdfast_uptime_seconds', 'gauge', 'Time since the server came up.', [['', (clock.monotonic() - started) / 1000]]);
       write('holdfast_resident_memory_bytes', 'gauge', 'Memory of the server process.', [['', process.memoryUsage.rss()]]);
-      write('holdfast_requests_total', 'counter', 'Requests answered.', [...requests].map(([labels, { count }]) => [labels, count]));
-      write('holdfast_request_seconds_total', 'counter', 'Time spent on them.', [...requests].map(([labels, { seconds }]) => [labels, seconds]));
+      write(
+        'holdfast_requests_total',
+        'counter',
+        'Requests answered.',
+        [...requests].map(([labels, { count }]) => [labels, count]),
+      );
+      write(
+        'holdfast_request_seconds_total',
+        'counter',
+        'Time spent on them.',
+        [...requests].map(([labels, { seconds }]) => [labels, seconds]),
+      );
       for (const [name, value] of Object.entries(await usage())) {
         const metric = `holdfast_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
         write(metric, 'gauge', `Registry: ${name}.`, [['', value]]);

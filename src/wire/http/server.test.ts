@@ -18,13 +18,24 @@ const ids = { uuid: () => randomUUID(), bytes: (count: number) => randomBytes(co
 
 function recordingLog(): { log: Logger; lines: { level: string; message: string; facts?: Record<string, unknown> }[] } {
   const lines: { level: string; message: string; facts?: Record<string, unknown> }[] = [];
-  const write = (level: string) => (message: string, facts?: Record<string, unknown>) => void lines.push({ level, message, ...(facts ? { facts } : {}) });
+  const write = (level: string) => (message: string, facts?: Record<string, unknown>) =>
+    void lines.push({ level, message, ...(facts ? { facts } : {}) });
   return { log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }, lines };
 }
 
-async function start(t: TestContext, oci: HttpHandler, options: Partial<HttpServerOptions> = {}): Promise<{ server: Server; port: number; lines: ReturnType<typeof recordingLog>['lines'] }> {
+async function start(
+  t: TestContext,
+  oci: HttpHandler,
+  options: Partial<HttpServerOptions> = {},
+): Promise<{ server: Server; port: number; lines: ReturnType<typeof recordingLog>['lines'] }> {
   const { log, lines } = recordingLog();
-  const server = createHttpServer({ handlers: { oci, aws: async (_request, response) => sendText(response, 200, 'aws') }, clock, ids, log, ...options });
+  const server = createHttpServer({
+    handlers: { oci, aws: async (_request, response) => sendText(response, 200, 'aws') },
+    clock,
+    ids,
+    log,
+    ...options,
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => closeHttpServer(server, 0));
@@ -75,7 +86,8 @@ test('a body beyond the limit is refused, declared or not', async (t) => {
       internal: (_request, response) => sendText(response, 500, ''),
     }),
   );
-  const post = (body: string | ReadableStream): Promise<Response> => fetch(`http://127.0.0.1:${port}/v2/`, { method: 'POST', body, duplex: 'half' } as RequestInit);
+  const post = (body: string | ReadableStream): Promise<Response> =>
+    fetch(`http://127.0.0.1:${port}/v2/`, { method: 'POST', body, duplex: 'half' } as RequestInit);
   assert.deepEqual(await (await post('x'.repeat(100))).json(), { bytes: 100 });
   const declared = await post('x'.repeat(101));
   assert.equal(`${declared.status} ${await declared.text()}`, '413 request-too-large');
@@ -146,7 +158,13 @@ test('a client that waits for 100-continue is refused before it sends, or told t
     sendText(response, 200, (await readBody(request, 100)).toString());
   });
   const post = async (headers: Record<string, string>): Promise<{ told: boolean; status: number; body: string }> => {
-    const outgoing = send({ port, host: '127.0.0.1', path: '/v2/', method: 'POST', headers: { ...headers, Expect: '100-continue', 'Content-Length': 5 } });
+    const outgoing = send({
+      port,
+      host: '127.0.0.1',
+      path: '/v2/',
+      method: 'POST',
+      headers: { ...headers, Expect: '100-continue', 'Content-Length': 5 },
+    });
     let told = false;
     outgoing.on('continue', () => {
       told = true;
@@ -212,5 +230,8 @@ test('closing lets the request under way finish and refuses the next', async (t)
   release();
   assert.equal(await (await answer).text(), 'whole');
   await closed;
-  assert.deepEqual(seen.map((entry) => [entry.method, entry.path, entry.status]), [['GET', '/v2/', 200]]);
+  assert.deepEqual(
+    seen.map((entry) => [entry.method, entry.path, entry.status]),
+    [['GET', '/v2/', 200]],
+  );
 });

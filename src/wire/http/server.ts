@@ -49,7 +49,12 @@ export function createHttpServer(options: HttpServerOptions): Server {
   const { handlers, clock, ids, log, observe } = options;
   const limits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
   const slowClients = createSlowClients(limits, (request, reason) => {
-    log.warn('connection cut', { reason, method: request.method, path: loggablePath(splitTarget(request.url ?? '').path), remote: request.socket.remoteAddress });
+    log.warn('connection cut', {
+      reason,
+      method: request.method,
+      path: loggablePath(splitTarget(request.url ?? '').path),
+      remote: request.socket.remoteAddress,
+    });
     request.socket.destroy();
   });
 
@@ -123,7 +128,9 @@ export function createHttpServer(options: HttpServerOptions): Server {
 
 /** Stops accepting, lets requests under way finish for at most `grace` milliseconds, then cuts the rest. */
 export async function closeHttpServer(server: Server, grace: number): Promise<void> {
-  const closed = new Promise<void>((resolve, reject) => server.close((error) => (error === undefined ? resolve() : reject(error))));
+  const closed = new Promise<void>((resolve, reject) =>
+    server.close((error) => (error === undefined ? resolve() : reject(error))),
+  );
   // A connection becomes idle when its request is done; nothing else would close it before its keep-alive ends.
   const idle = setInterval(() => server.closeIdleConnections(), 50);
   const cut = setTimeout(() => server.closeAllConnections(), grace);

@@ -2,7 +2,8 @@ import { parseDigest } from '../../core/digest.ts';
 import { Fault } from '../../core/fault.ts';
 import type { RepositoryName } from '../../core/repository-name.ts';
 import { sendEmpty } from '../http/send.ts';
-import { API_VERSION, callerOf, openRepository, type Exchange } from './exchange.ts';
+import { API_VERSION } from './api-version.ts';
+import { callerOf, openRepository, type Exchange } from './exchange.ts';
 import { blobHeaders } from './send-blob.ts';
 
 /** `HEAD /v2/<name>/blobs/<digest>` (end-2). */

@@ -11,7 +11,8 @@ export interface BasicCredentials {
  */
 export function parseBasic(header: string | undefined): BasicCredentials | undefined {
   if (header === undefined || header === '') return undefined;
-  if (header.slice(0, 6).toLowerCase() !== 'basic ') throw new Fault('unauthenticated', { reason: 'only Basic credentials are understood here' });
+  if (header.slice(0, 6).toLowerCase() !== 'basic ')
+    throw new Fault('unauthenticated', { reason: 'only Basic credentials are understood here' });
   const text = Buffer.from(header.slice(6).trim(), 'base64').toString('utf8');
   const colon = text.indexOf(':');
   if (colon < 0) throw new Fault('unauthenticated', { reason: 'the Basic credentials have no colon' });

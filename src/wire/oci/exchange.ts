@@ -29,9 +29,6 @@ export interface Exchange {
   readonly query: string;
 }
 
-/** Headers of every answer. */
-export const API_VERSION = { 'Docker-Distribution-Api-Version': 'registry/2.0' } as const;
-
 /** Who acts, for what is recorded. Only reading is open to strangers. */
 export function callerOf({ place, principal }: Exchange): Caller {
   if (principal === undefined) throw new Fault('unauthenticated', { reason: 'log in first' });
@@ -55,7 +52,12 @@ export function authorize(exchange: Exchange, action: string, resource: Resource
   });
 }
 
-const PUBLIC_ACTIONS: ReadonlySet<string> = new Set(['ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer', 'ecr:BatchCheckLayerAvailability', 'ecr:ListImages']);
+const PUBLIC_ACTIONS: ReadonlySet<string> = new Set([
+  'ecr:BatchGetImage',
+  'ecr:GetDownloadUrlForLayer',
+  'ecr:BatchCheckLayerAvailability',
+  'ecr:ListImages',
+]);
 
 /**
  * The repository of a request, once its sender may do `action` there. Whether it exists is told only to those who may.
@@ -75,5 +77,7 @@ export async function openRepositoryForPush(exchange: Exchange, name: Repository
   const found = await deps.registry.repositories.find(place, name);
   authorize(exchange, action, found ?? { ...place, name });
   if (found !== undefined) return found;
-  return deps.registry.repositories.getForPush(callerOf(exchange), name, () => authorize(exchange, 'ecr:CreateRepository', { ...place, name }));
+  return deps.registry.repositories.getForPush(callerOf(exchange), name, () =>
+    authorize(exchange, 'ecr:CreateRepository', { ...place, name }),
+  );
 }

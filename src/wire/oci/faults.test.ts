@@ -24,9 +24,15 @@ test('codes and statuses are ones that clients can read', () => {
 
 test('the words that tools look for', () => {
   const said = (kind: FaultKind, table = faults): string => answerFault(table, new Fault(kind, FAULT_SAMPLES[kind])).message;
-  assert.equal(said('repository-unknown'), "The repository with name 'team/app' does not exist in the registry with id '123456789012'");
+  assert.equal(
+    said('repository-unknown'),
+    "The repository with name 'team/app' does not exist in the registry with id '123456789012'",
+  );
   assert.equal(said('image-unknown'), 'Requested image not found');
   assert.match(said('tag-immutable'), /cannot be overwritten because the repository is immutable\.$/);
-  assert.match(said('tag-immutable', createOciFaults({ tagImmutableMessage: 'tag' })), /cannot be overwritten because the tag is immutable\.$/);
+  assert.match(
+    said('tag-immutable', createOciFaults({ tagImmutableMessage: 'tag' })),
+    /cannot be overwritten because the tag is immutable\.$/,
+  );
   assert.match(said('image-held'), /cannot be deleted\. .*service 'prod\/web' since 2026-11-21/);
 });

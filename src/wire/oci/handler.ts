@@ -26,7 +26,9 @@ export function createOciWire(options: OciWireOptions): { oci: HttpHandler; down
   const { registry, access } = options;
   const deps: OciDeps = { registry, access, blobs: createBlobSender() };
   const placeOf = createHostPlaces(options.places);
-  const failures = createOciFailures(createOciFaults(options.tagImmutableMessage === undefined ? {} : { tagImmutableMessage: options.tagImmutableMessage }));
+  const failures = createOciFailures(
+    createOciFaults(options.tagImmutableMessage === undefined ? {} : { tagImmutableMessage: options.tagImmutableMessage }),
+  );
 
   const oci: HttpHandler = async (request, response, context) => {
     const { path, query } = splitTarget(request.url ?? '/');
@@ -34,12 +36,18 @@ export function createOciWire(options: OciWireOptions): { oci: HttpHandler; down
     const principal = credentials && (await access.authenticateBasic(credentials.user, credentials.password));
     const target = parseOciPath(path);
     // A stranger learns nothing but that there is something to log in to, unless a repository is public.
-    if (principal === undefined && (target === undefined || !('name' in target))) throw new Fault('unauthenticated', { reason: 'log in first' });
+    if (principal === undefined && (target === undefined || !('name' in target)))
+      throw new Fault('unauthenticated', { reason: 'log in first' });
     if (target === undefined) throw new Fault('operation-unknown', { operation: `${request.method} ${path.slice(0, 300)}` });
     const route = chooseRoute(target, request.method);
     if (typeof route !== 'function') {
       if (principal === undefined) throw new Fault('unauthenticated', { reason: 'log in first' });
-      sendError(response, { status: 405, code: 'UNSUPPORTED', message: `${request.method} is not supported here; ${route.join(', ')} are`, headers: { Allow: route.join(', ') } });
+      sendError(response, {
+        status: 405,
+        code: 'UNSUPPORTED',
+        message: `${request.method} is not supported here; ${route.join(', ')} are`,
+        headers: { Allow: route.join(', ') },
+      });
       return;
     }
     const exchange: Exchange = { deps, request, response, context, place: placeOf(request.headers.host), principal, path, query };

@@ -4,7 +4,8 @@ import type { RepositoryName } from '../../core/repository-name.ts';
 import type { ImageDetail } from '../../registry/registry.ts';
 import { encodeCursor } from '../../registry/cursor.ts';
 import { sendJson } from '../http/send.ts';
-import { API_VERSION, authorize, openRepository, type Exchange } from './exchange.ts';
+import { API_VERSION } from './api-version.ts';
+import { authorize, openRepository, type Exchange } from './exchange.ts';
 import { LARGEST_PAGE, nextLink, parsePageSize, parseQuery } from './query.ts';
 
 /** `GET /v2/<name>/tags/list[?n=][&last=]` (end-8). */
@@ -14,9 +15,20 @@ export async function listTags(exchange: Exchange, name: RepositoryName): Promis
   const query = parseQuery(exchange.query);
   const limit = parsePageSize(query.get('n'));
   const last = query.get('last');
-  const page = limit === 0 ? { tags: [], more: false } : await deps.registry.images.tags(repository, { limit, ...(last === undefined ? {} : { last }) });
+  const page =
+    limit === 0
+      ? { tags: [], more: false }
+      : await deps.registry.images.tags(repository, { limit, ...(last === undefined ? {} : { last }) });
   const end = page.tags.at(-1);
-  const link = page.more && end !== undefined ? { Link: nextLink(path, [['n', String(limit)], ['last', end]]) } : {};
+  const link =
+    page.more && end !== undefined
+      ? {
+          Link: nextLink(path, [
+            ['n', String(limit)],
+            ['last', end],
+          ]),
+        }
+      : {};
   sendJson(response, 200, { name, tags: page.tags }, { ...API_VERSION, ...link });
 }
 
@@ -27,8 +39,19 @@ export async function listCatalog(exchange: Exchange): Promise<void> {
   const query = parseQuery(exchange.query);
   const limit = parsePageSize(query.get('n'));
   const last = query.get('last');
-  const page = limit === 0 ? { items: [] } : await deps.registry.repositories.list(place, { limit, ...(last === undefined ? {} : { next: encodeCursor([last]) }) });
-  const next = 'next' in page && page.next !== undefined ? { Link: nextLink(path, [['n', String(limit)], ['last', page.items.at(-1)?.name ?? '']]) } : {};
+  const page =
+    limit === 0
+      ? { items: [] }
+      : await deps.registry.repositories.list(place, { limit, ...(last === undefined ? {} : { next: encodeCursor([last]) }) });
+  const next =
+    'next' in page && page.next !== undefined
+      ? {
+          Link: nextLink(path, [
+            ['n', String(limit)],
+            ['last', page.items.at(-1)?.name ?? ''],
+          ]),
+        }
+      : {};
   sendJson(response, 200, { repositories: page.items.map((repository) => repository.name) }, { ...API_VERSION, ...next });
 }
 

@@ -6,7 +6,8 @@ import { isTag, parseTag, type Tag } from '../../core/tag.ts';
 import type { Digest } from '../../core/digest.ts';
 import { readBody } from '../http/body.ts';
 import { sendEmpty } from '../http/send.ts';
-import { API_VERSION, callerOf, openRepository, openRepositoryForPush, type Exchange } from './exchange.ts';
+import { API_VERSION } from './api-version.ts';
+import { callerOf, openRepository, openRepositoryForPush, type Exchange } from './exchange.ts';
 import { parseQuery } from './query.ts';
 import { isFresh } from './send-blob.ts';
 
@@ -15,7 +16,8 @@ export async function getManifest(exchange: Exchange, name: RepositoryName, refe
   const { request, response, deps } = exchange;
   const repository = await openRepository(exchange, name, 'ecr:BatchGetImage');
   const id = readable(reference);
-  if (id === undefined) throw new Fault('image-unknown', { repository: name, registryId: repository.account, tag: reference.slice(0, 300) });
+  if (id === undefined)
+    throw new Fault('image-unknown', { repository: name, registryId: repository.account, tag: reference.slice(0, 300) });
   const isHead = request.method === 'HEAD';
   const manifest = await deps.registry.images.read(repository, id, { recordPull: !isHead });
   if (isFresh(request, manifest.digest)) {
@@ -28,7 +30,7 @@ export async function getManifest(exchange: Exchange, name: RepositoryName, refe
     'Docker-Content-Digest': manifest.digest,
     'ETag': `"${manifest.digest}"`,
     'X-Content-Type-Options': 'nosniff',
-    'Docker-Distribution-Api-Version': 'registry/2.0',
+    ...API_VERSION,
   });
   if (isHead) response.end();
   else response.end(manifest.body);
@@ -41,7 +43,11 @@ export async function putManifest(exchange: Exchange, name: RepositoryName, refe
   const digest = reference.includes(':') ? parseDigest(reference) : undefined;
   const asked = parseQuery(query).all('tag').map(parseTag);
   const tags = [...new Set<Tag>(digest === undefined ? [parseTag(reference), ...asked] : asked)];
-  const body = await readBody(request, MANIFEST_LIMITS.bytes, (bytes) => new Fault('manifest-too-large', { bytes, limit: MANIFEST_LIMITS.bytes }));
+  const body = await readBody(
+    request,
+    MANIFEST_LIMITS.bytes,
+    (bytes) => new Fault('manifest-too-large', { bytes, limit: MANIFEST_LIMITS.bytes }),
+  );
   const mediaType = request.headers['content-type'];
   const stored = await deps.registry.images.put(callerOf(exchange), repository, {
     body,
@@ -66,7 +72,8 @@ export async function deleteManifest(exchange: Exchange, name: RepositoryName, r
   if (reference.includes(':')) {
     await deps.registry.images.delete(caller, repository, parseDigest(reference), { cause: 'delete' });
   } else {
-    if (!isTag(reference)) throw new Fault('image-unknown', { repository: name, registryId: repository.account, tag: reference.slice(0, 300) });
+    if (!isTag(reference))
+      throw new Fault('image-unknown', { repository: name, registryId: repository.account, tag: reference.slice(0, 300) });
     await deps.registry.images.untag(caller, repository, reference, { lastTag: 'keep-image', cause: 'delete' });
   }
   sendEmpty(response, 202, API_VERSION);

@@ -30,13 +30,46 @@ test('a path names its target, whatever words the repository name holds', () => 
 });
 
 test('paths that are no endpoint name nothing', () => {
-  for (const path of ['/v2/a', '/v2/a/', '/v2/a/manifests/', '/v2/a/manifests', '/v2/a/tags/other', '/v2/a/uploads/x', '/v2//', '/v2/a/manifests/%', '/v2/a/manifests/%ff', '/v2/_catalog/']) {
+  for (const path of [
+    '/v2/a',
+    '/v2/a/',
+    '/v2/a/manifests/',
+    '/v2/a/manifests',
+    '/v2/a/tags/other',
+    '/v2/a/uploads/x',
+    '/v2//',
+    '/v2/a/manifests/%',
+    '/v2/a/manifests/%ff',
+    '/v2/_catalog/',
+  ]) {
     assert.equal(parseOciPath(path), undefined, path);
   }
 });
 
 test('names that could escape, confuse or overflow are never valid', () => {
-  const names = ['..', 'a/../b', '%2e%2e', 'a//b', '_catalog', 'A', 'a.', '.a', 'a/', '/a', 'a b', 'ä', 'а', 'a%2fb', 'a\\b', 'a\u0000', 'a'.repeat(257), '', '-a', 'a..b', 'a/./b'];
+  const names = [
+    '..',
+    'a/../b',
+    '%2e%2e',
+    'a//b',
+    '_catalog',
+    'A',
+    'a.',
+    '.a',
+    'a/',
+    '/a',
+    'a b',
+    'ä',
+    'а',
+    'a%2fb',
+    'a\\b',
+    'a\u0000',
+    'a'.repeat(257),
+    '',
+    '-a',
+    'a..b',
+    'a/./b',
+  ];
   for (const name of names) {
     const target = parseOciPath(`/v2/${name}/manifests/x`);
     const parsed = target !== undefined && 'name' in target ? target.name : undefined;

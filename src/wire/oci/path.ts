@@ -21,7 +21,8 @@ export type OciTargetKind = OciTarget['kind'];
 export function parseOciPath(path: string): OciTarget | undefined {
   if (path === '/v2/' || path === '/v2') return { kind: 'base' };
   if (path === '/v2/_catalog') return { kind: 'catalog' };
-  if (path.endsWith('/blobs/uploads/')) return { kind: 'uploads', name: nameBefore(path, path.length - '/blobs/uploads/'.length) };
+  if (path.endsWith('/blobs/uploads/'))
+    return { kind: 'uploads', name: nameBefore(path, path.length - '/blobs/uploads/'.length) };
   if (path.endsWith('/blobs/uploads')) return { kind: 'uploads', name: nameBefore(path, path.length - '/blobs/uploads'.length) };
   const end = path.lastIndexOf('/');
   const before = path.lastIndexOf('/', end - 1);

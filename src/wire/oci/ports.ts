@@ -7,4 +7,6 @@ import type { Repository } from '../../registry/registry.ts';
 export type Resource = Repository | (Place & { readonly name: RepositoryName | '*' });
 
 /** What this wire needs of the access room. */
-export type OciAccess = Pick<Access, 'authenticateBasic' | 'authorize' | 'readResourcePolicy'> & { readonly downloads: Pick<Access['downloads'], 'verify'> };
+export type OciAccess = Pick<Access, 'authenticateBasic' | 'authorize' | 'readResourcePolicy'> & {
+  readonly downloads: Pick<Access['downloads'], 'verify'>;
+};

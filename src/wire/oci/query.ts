@@ -23,7 +23,8 @@ export const LARGEST_PAGE = 1000;
 /** The page size that `n` asks for. Raises `parameter-invalid` for anything but a whole number. */
 export function parsePageSize(text: string | undefined): number {
   if (text === undefined) return LARGEST_PAGE;
-  if (!/^[0-9]{1,20}$/.test(text)) throw new Fault('parameter-invalid', { member: 'n', constraint: 'must be a whole number, 0 or more' });
+  if (!/^[0-9]{1,20}$/.test(text))
+    throw new Fault('parameter-invalid', { member: 'n', constraint: 'must be a whole number, 0 or more' });
   return Math.min(Number(text), LARGEST_PAGE);
 }
 

@@ -30,7 +30,12 @@ test('a range asks for a part, the whole, or nothing that is there', () => {
     ['bytes=--1', 2000, undefined],
   ];
   for (const [header, size, expected] of table) {
-    if (expected === 'refused') assert.throws(() => parseRange(header, size), (error) => isFault(error, 'range-not-satisfiable'), header);
+    if (expected === 'refused')
+      assert.throws(
+        () => parseRange(header, size),
+        (error) => isFault(error, 'range-not-satisfiable'),
+        header,
+      );
     else assert.deepEqual(parseRange(header, size), expected, header);
   }
 });
@@ -39,7 +44,22 @@ test('a chunk names its bytes without a unit', () => {
   assert.equal(parseContentRange(undefined), undefined);
   assert.deepEqual(parseContentRange('0-1023'), { first: 0, last: 1023 });
   assert.deepEqual(parseContentRange('5-5'), { first: 5, last: 5 });
-  for (const header of ['', 'bytes 0-1023/2048', 'bytes=0-5', '5-', '-5', '5-4', '0-1-2', ' 0-1', '0x1-2', '9'.repeat(30) + '-1']) {
-    assert.throws(() => parseContentRange(header), (error) => isFault(error, 'parameter-invalid'), header);
+  for (const header of [
+    '',
+    'bytes 0-1023/2048',
+    'bytes=0-5',
+    '5-',
+    '-5',
+    '5-4',
+    '0-1-2',
+    ' 0-1',
+    '0x1-2',
+    '9'.repeat(30) + '-1',
+  ]) {
+    assert.throws(
+      () => parseContentRange(header),
+      (error) => isFault(error, 'parameter-invalid'),
+      header,
+    );
   }
 });

@@ -1,14 +1,17 @@
 import { parseRepositoryName } from '../../core/repository-name.ts';
 import { sendEmpty, sendJson } from '../http/send.ts';
 import { deleteBlob, getBlob, headBlob } from './blobs.ts';
-import { API_VERSION, type Exchange } from './exchange.ts';
+import { API_VERSION } from './api-version.ts';
+import type { Exchange } from './exchange.ts';
 import { listCatalog, listReferrers, listTags } from './listings.ts';
 import { deleteManifest, getManifest, putManifest } from './manifests.ts';
 import type { OciTarget, OciTargetKind } from './path.ts';
 import { appendUpload, cancelUpload, completeUpload, getUpload, startUpload } from './uploads.ts';
 
 type Route<Kind extends OciTargetKind> = (exchange: Exchange, target: Extract<OciTarget, { kind: Kind }>) => Promise<void>;
-type Methods<Kind extends OciTargetKind> = Readonly<Partial<Record<'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE', Route<Kind>>>>;
+type Methods<Kind extends OciTargetKind> = Readonly<
+  Partial<Record<'GET' | 'HEAD' | 'POST' | 'PATCH' | 'PUT' | 'DELETE', Route<Kind>>>
+>;
 
 /** Every endpoint of the distribution spec, by what its path names and by its method. */
 export const routes: { readonly [Kind in OciTargetKind]: Methods<Kind> } = {
@@ -37,7 +40,10 @@ export const routes: { readonly [Kind in OciTargetKind]: Methods<Kind> } = {
 };
 
 /** What answers there, if anything does; else the methods that would. */
-export function chooseRoute(target: OciTarget, method: string | undefined): ((exchange: Exchange) => Promise<void>) | readonly string[] {
+export function chooseRoute(
+  target: OciTarget,
+  method: string | undefined,
+): ((exchange: Exchange) => Promise<void>) | readonly string[] {
   const methods = routes[target.kind] as Methods<OciTargetKind>;
   const route = Object.hasOwn(methods, method ?? '') ? methods[method as keyof Methods<OciTargetKind>] : undefined;
   return route === undefined ? Object.keys(methods) : (exchange) => route(exchange, target as never);

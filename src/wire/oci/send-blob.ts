@@ -2,7 +2,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import type { Digest } from '../../core/digest.ts';
 import type { BlobReader } from '../../registry/ports.ts';
 import { createBufferPool, type BufferPair, type BufferPool } from './buffer-pool.ts';
-import { API_VERSION } from './exchange.ts';
+import { API_VERSION } from './api-version.ts';
 import { parseRange } from './range.ts';
 
 export interface BlobContent {
@@ -53,7 +53,12 @@ export function createBlobSender(pool: BufferPool = createBufferPool()): BlobSen
   };
 }
 
-async function sendContent(request: IncomingMessage, response: ServerResponse, { digest, bytes, reader }: BlobContent, pool: BufferPool): Promise<void> {
+async function sendContent(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { digest, bytes, reader }: BlobContent,
+  pool: BufferPool,
+): Promise<void> {
   const headers = blobHeaders(digest, bytes);
   if (isFresh(request, digest)) {
     delete headers['Content-Length'];
@@ -84,7 +89,14 @@ async function sendContent(request: IncomingMessage, response: ServerResponse, {
 }
 
 /** The status goes out with the first bytes, so that a blob that cannot be read is an error and not a cut answer. */
-async function stream(response: ServerResponse, reader: BlobReader, from: number, end: number, { a, b }: BufferPair, begin: () => void): Promise<void> {
+async function stream(
+  response: ServerResponse,
+  reader: BlobReader,
+  from: number,
+  end: number,
+  { a, b }: BufferPair,
+  begin: () => void,
+): Promise<void> {
   let reject: (error: Error) => void = () => {};
   const gone = new Promise<never>((_resolve, fail) => (reject = fail));
   gone.catch(() => {});
@@ -125,5 +137,5 @@ async function read(reader: BlobReader, into: Buffer, position: number, end: num
 }
 
 async function fill(reader: BlobReader, into: Buffer, from: number): Promise<void> {
-  for (let at = 0; at < into.length; ) at += await read(reader, into.subarray(at), from + at, from + into.length);
+  for (let at = 0; at < into.length;) at += await read(reader, into.subarray(at), from + at, from + into.length);
 }

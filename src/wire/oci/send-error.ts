@@ -3,7 +3,7 @@ import { answerFault, type FaultTable } from '../../core/fault.ts';
 import { requestScheme } from '../aws/registry-host.ts';
 import type { FailureAnswers } from '../http/guard.ts';
 import { sendJson, sendText } from '../http/send.ts';
-import { API_VERSION } from './exchange.ts';
+import { API_VERSION } from './api-version.ts';
 import type { OciError } from './faults.ts';
 
 /** Failures in the words of the registry API. */
@@ -15,7 +15,11 @@ export function createOciFailures(faults: FaultTable<OciError>): FailureAnswers 
       else sendError(response, error);
     },
     internal(_request, response, context) {
-      sendError(response, { status: 500, code: 'UNKNOWN', message: `Internal error. The server's log says more under the request id ${context.requestId}.` });
+      sendError(response, {
+        status: 500,
+        code: 'UNKNOWN',
+        message: `Internal error. The server's log says more under the request id ${context.requestId}.`,
+      });
     },
   };
 }

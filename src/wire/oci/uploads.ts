@@ -5,7 +5,8 @@ import { parseRepositoryName, type RepositoryName } from '../../core/repository-
 import type { Chunk, Repository } from '../../registry/registry.ts';
 import { acceptBody, contentLength, hasBody } from '../http/body.ts';
 import { sendEmpty } from '../http/send.ts';
-import { API_VERSION, authorize, callerOf, openRepository, openRepositoryForPush, type Exchange } from './exchange.ts';
+import { API_VERSION } from './api-version.ts';
+import { authorize, callerOf, openRepository, openRepositoryForPush, type Exchange } from './exchange.ts';
 import { receivedRange } from './faults.ts';
 import { parseQuery } from './query.ts';
 import { parseContentRange } from './range.ts';
@@ -85,7 +86,12 @@ async function expectedChunk(exchange: Exchange, repository: Repository, uploadI
   const session = await deps.registry.layers.getUpload(repository, uploadId);
   if (range !== undefined) {
     if (range.first !== session.offset) {
-      throw new Fault('upload-range-invalid', { repository: repository.name, registryId: repository.account, uploadId, offset: session.offset });
+      throw new Fault('upload-range-invalid', {
+        repository: repository.name,
+        registryId: repository.account,
+        uploadId,
+        offset: session.offset,
+      });
     }
     const length = contentLength(request);
     const expected = range.last - range.first + 1;
@@ -124,11 +130,19 @@ async function discard(exchange: Exchange, repository: Repository, uploadId: str
     await exchange.deps.registry.layers.cancelUpload(callerOf(exchange), repository, uploadId);
   } catch (error) {
     // It may be gone already. Whatever else it is, what ended the push is the error to tell; the collector tidies up.
-    exchange.context.log.debug('upload not discarded', { uploadId, error: error instanceof Error ? error.message : String(error) });
+    exchange.context.log.debug('upload not discarded', {
+      uploadId,
+      error: error instanceof Error ? error.message : String(error),
+    });
   }
 }
 
-function sendSession({ response }: Exchange, status: 202 | 204, name: RepositoryName, session: { id: string; offset: number }): void {
+function sendSession(
+  { response }: Exchange,
+  status: 202 | 204,
+  name: RepositoryName,
+  session: { id: string; offset: number },
+): void {
   sendEmpty(response, status, {
     ...API_VERSION,
     'Location': `/v2/${name}/blobs/uploads/${session.id}`,
