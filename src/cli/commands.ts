@@ -1,7 +1,25 @@
 import type { Command } from './command.ts';
 import { cruCommand } from './cru.ts';
 import { doctor } from './doctor.ts';
+import { envCommand } from './env.ts';
+import { gcCommand } from './gc.ts';
+import { holdCommand } from './hold.ts';
+import { imagesCommand } from './images.ts';
+import { keyCommand } from './key.ts';
 import { pinCommand } from './pin.ts';
+import { repositoryCommand } from './repository.ts';
+import { tagsCommand } from './tags.ts';
 
 /** Every command that talks to a terminal, in the order of the help; `serve` is the front door's own. */
-export const commands: Command[] = [pinCommand, cruCommand, doctor];
+export const commands: Command[] = [
+  envCommand,
+  keyCommand,
+  repositoryCommand,
+  tagsCommand,
+  imagesCommand,
+  holdCommand,
+  gcCommand,
+  pinCommand,
+  cruCommand,
+  doctor,
+];
