@@ -78,7 +78,7 @@ async function runFiles(chosen: string[], concurrency: number): Promise<void> {
     if ('failureType' in error && (error.failureType === 'subtestsFailed' || error.failureType === 'cancelledByParent')) return;
     countsOf(file).failed++;
     const cause: unknown = error.cause ?? error;
-    failed.push({ file, name: event.name, reason: typeof cause === 'string' ? cause : inspect(cause, { depth: 4 }) });
+    failed.push({ file, name: event.name, reason: shorten(typeof cause === 'string' ? cause : inspect(cause, { depth: 4 })) });
   });
   events.on('test:stdout', (event) => process.stdout.write(event.message));
   events.on('test:stderr', (event) => process.stderr.write(event.message));
@@ -105,6 +105,14 @@ function report(): void {
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
   console.log(`\n${passed} passed, ${failed.length} failed, ${skipped.length} skipped, in ${seconds} s`);
   process.exitCode = failed.length === 0 ? 0 : 1;
+}
+
+/** The beginning says what was expected, the end where it happened. */
+function shorten(text: string): string {
+  const most = 4000;
+  return text.length <= 2 * most
+    ? text
+    : `${text.slice(0, most)}\n… ${text.length - 2 * most} characters …\n${text.slice(-most)}`;
 }
 
 function shown(file: string | undefined): string {

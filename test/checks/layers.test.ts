@@ -8,7 +8,7 @@ import { deepest, frontDoor, mayImport, roomOf, rooms } from '../../layers.ts';
 const source = new URL('../../src/', import.meta.url);
 
 /** Files that build the whole house for a test are under no fence. */
-const isTest = (path: string): boolean => /\.(?:test|contract)\.ts$|(?:^|\/)(?:testing|test-[^/]+)\.ts$/.test(path);
+const isTest = (path: string): boolean => /\.(?:test|contract|child)\.ts$|(?:^|\/)(?:testing|test-[^/]+)\.ts$/.test(path);
 const files = globSync('**/*.ts', { cwd: source });
 
 test('every source file is in a room or is the front door', () => {
