@@ -23,7 +23,7 @@ interface Session extends UploadSession {
  * the row says so, which is after all its bytes were written; so one that breaks off has never been.
  */
 export function createUploads(context: BlobContext, { layerLimit = LAYER_LIMIT }: { layerLimit?: number } = {}): Uploads {
-  const { meta, blobs, clock, ids, locks, options } = context;
+  const { meta, blobs, clock, ids, log, locks, options } = context;
   /** Sessions that a request of this process is working on. */
   const busy = new Set<string>();
   // An idle session protects its repository's layers no longer than a lease.
@@ -186,7 +186,8 @@ export function createUploads(context: BlobContext, { layerLimit = LAYER_LIMIT }
             await recordAudit(transaction, caller, { at: now, action: 'blob.push', repository: repository.name, detail });
             return wasMember;
           });
-          await blobs.discardUpload(uploadId);
+          // Freeing gigabytes takes the file system a while, and the client need not wait for it.
+          blobs.discardUpload(uploadId).catch((error: unknown) => log.warn('a staging file stays for the collector', { uploadId, error: String(error) }));
           return { digest, bytes: session.offset, existed };
         });
       }),

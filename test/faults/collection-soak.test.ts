@@ -12,7 +12,7 @@ import { checkInvariants } from '../support/check-invariants.ts';
 import { caller, imageManifest } from '../support/registry.ts';
 
 const WRITERS = 4;
-const OPERATIONS = Number(process.env.HOLDFAST_SOAK_OPERATIONS ?? 20_000);
+const OPERATIONS = Number(process.env.HOLDFAST_SOAK_OPERATIONS ?? 3000);
 const SEED = Number(process.env.HOLDFAST_SOAK_SEED ?? 1);
 const LEASE = 10_000;
 const GRACE = 15_000;
