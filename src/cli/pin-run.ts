@@ -1,12 +1,13 @@
 import { relative, resolve } from 'node:path';
 import { writeFile } from 'node:fs/promises';
+import { digestOf } from '../core/digest.ts';
 import { DOCKER_HUB, type Reference } from '../core/reference.ts';
 import type { Failure } from '../client/outcome.ts';
 import type { RegistryClient } from '../client/registry-client.ts';
 import { commitFile, prepareFile, type ApplyOutcome, type PreparedFile } from '../pinner/apply-edits.ts';
 import { childrenOf, platformOf } from '../pinner/check.ts';
 import { findReferences } from '../pinner/find/find-references.ts';
-import type { FoundReference } from '../pinner/find/types.ts';
+import type { FileFindings, FoundReference } from '../pinner/find/types.ts';
 import { extendLock, formatLock, resolveFromLock, type Lock, type LockedPin } from '../pinner/lock.ts';
 import type { FilePlan, PinMode } from '../pinner/plan-edits.ts';
 import { editable, followed, keyOf } from '../pinner/reference-key.ts';
@@ -17,7 +18,7 @@ import { unifiedDiff } from '../pinner/unified-diff.ts';
 import type { CommandContext } from './command.ts';
 import { printable } from './format.ts';
 import { createFileReplacer, machineFiles } from './pin-files.ts';
-import type { ScannedFile } from './pin-scan.ts';
+import { detached, type ScannedFile } from './pin-scan.ts';
 import { createProgress } from './progress.ts';
 
 /** The references that a mode wants resolved, each once. */
@@ -86,32 +87,34 @@ export async function editFiles(context: CommandContext, files: readonly Scanned
   const run: EditRun = { changed: [], left: [], written: [], failures: [] };
   const replacer = createFileReplacer(process.pid);
   const prepared: PreparedFile[] = [];
-  const diffs = new Map<string, Buffer>();
   const note = (outcome: ApplyOutcome): void => {
     if (outcome.result === 'written') run.written.push(outcome.path);
     else run.left.push({ path: outcome.path, reason: outcome.reason });
   };
 
-  await inParallel(files, 16, async (file) => {
+  for (const file of files) await editOne(file);
+
+  async function editOne(file: ScannedFile): Promise<void> {
     const location = resolve(context.cwd, file.path);
     try {
       const bytes = await machineFiles.readFile(location);
-      const plan = planFile(bytes, { ...file, findings: findReferences(file.path, bytes, file.options) ?? file.findings });
+      const findings = findAgain(file, bytes);
+      const plan = planFile(bytes, { ...file, findings });
       run.failures.push(...plan.failures.map((failure) => ({ path: file.path, ...failure })));
       if (plan.changes.length === 0) return;
       run.changed.push({ path: file.path, plan });
-      if (wish.onDiff) diffs.set(file.path, unifiedDiff(file.path, bytes, plan.edits));
+      wish.onDiff?.(unifiedDiff(file.path, bytes, plan.edits));
       if (!wish.write) return;
-      const ready = await prepareFile(replacer, { path: file.path, location }, bytes, plan, file.options);
+      const ready = await prepareFile(replacer, { path: file.path, location }, bytes, findings, plan, file.options);
       if ('result' in ready) note(ready);
       else if (wish.atomic) prepared.push(ready);
       else note(await commitFile(ready));
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === undefined) throw error;
+      const { code, syscall } = error as NodeJS.ErrnoException;
+      if (syscall === undefined) throw error;
       run.left.push({ path: file.path, reason: code === 'ENOENT' ? 'it is no longer there' : `it cannot be written (${code})` });
     }
-  });
+  }
 
   if (wish.atomic) {
     const sound = run.left.length === 0 && run.failures.length === 0;
@@ -122,8 +125,14 @@ export async function editFiles(context: CommandContext, files: readonly Scanned
   }
   for (const list of [run.changed, run.left, run.failures]) list.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
   run.written.sort();
-  for (const { path } of run.changed) wish.onDiff?.(diffs.get(path) ?? Buffer.alloc(0));
   return run;
+}
+
+/** What the file says now: nearly always what it said when it was scanned. */
+function findAgain(file: ScannedFile, bytes: Uint8Array): FileFindings {
+  if (digestOf(bytes) === file.content) return file.findings;
+  const findings = findReferences(file.path, bytes, file.options);
+  return findings === undefined ? { fileType: file.findings.fileType, references: [], problems: [] } : detached(findings);
 }
 
 /** Puts what is now pinned into the lock file, with the platforms of each index. Gives the failures of asking for them. */
@@ -151,7 +160,7 @@ export async function updateLock(context: CommandContext, path: string, lock: Lo
     await writeFile(path, text, { flag: 'wx' });
   } else {
     const before = await machineFiles.readFile(path);
-    if (Buffer.compare(before, Buffer.from(text)) !== 0) await (await createFileReplacer(process.pid).stage(path, Buffer.from(text))).commit(before);
+    if (Buffer.compare(before, Buffer.from(text)) !== 0) await (await createFileReplacer(process.pid).stage(path, Buffer.from(text))).commit(digestOf(before));
   }
   return failures;
 }

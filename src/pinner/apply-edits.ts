@@ -1,5 +1,6 @@
+import { digestOf, type Digest } from '../core/digest.ts';
 import { findReferences } from './find/find-references.ts';
-import type { FindOptions } from './find/types.ts';
+import type { FileFindings, FindOptions } from './find/types.ts';
 import type { Edit, FilePlan } from './plan-edits.ts';
 import type { FileReplacer, StagedFile } from './ports.ts';
 
@@ -17,13 +18,12 @@ export function spliceBytes(bytes: Uint8Array, edits: readonly Edit[]): Uint8Arr
 }
 
 /**
- * Reads the new bytes as any file and compares with what was meant: every planned place says its new reference, every
+ * Reads the new bytes as any file, holds them against what the file said before, and compares with what was meant: every planned place says its new reference, every
  * other place says what it said before. Gives the first disagreement as a sentence, `undefined` when there is none.
  */
-export function disagreement(path: string, before: Uint8Array, after: Uint8Array, plan: FilePlan, options: FindOptions): string | undefined {
-  const old = findReferences(path, before, options);
+export function disagreement(path: string, old: FileFindings, after: Uint8Array, plan: FilePlan, options: FindOptions): string | undefined {
   const now = findReferences(path, after, options);
-  if (old === undefined || now === undefined || now.problems.length > 0) return 'the file no longer reads as what it was';
+  if (now === undefined || now.problems.length > 0) return 'the file no longer reads as what it was';
   if (old.references.length !== now.references.length) return `${now.references.length} references would be there instead of ${old.references.length}`;
   const meant = new Map(plan.changes.map(({ found, after: text }) => [placeOf(found), text]));
   for (const [index, found] of old.references.entries()) {
@@ -41,8 +41,8 @@ export type ApplyOutcome = { path: string; result: 'written' } | { path: string;
 
 export interface PreparedFile {
   path: string;
-  before: Uint8Array;
-  after: Uint8Array;
+  /** Of the bytes that the edit was planned on. */
+  before: Digest;
   staged: StagedFile;
 }
 
@@ -54,13 +54,14 @@ export async function prepareFile(
   replacer: FileReplacer,
   { path, location }: { path: string; location: string },
   before: Uint8Array,
+  findings: FileFindings,
   plan: FilePlan,
   options: FindOptions,
 ): Promise<PreparedFile | ApplyOutcome> {
   const after = spliceBytes(before, plan.edits);
-  const reason = disagreement(path, before, after, plan, options);
+  const reason = disagreement(path, findings, after, plan, options);
   if (reason !== undefined) return { path, result: 'refused', reason: `the edit was not made, because after it ${reason}` };
-  return { path, before, after, staged: await replacer.stage(location, after) };
+  return { path, before: digestOf(before), staged: await replacer.stage(location, after) };
 }
 
 /** Puts a prepared file in place, unless somebody else has written it since it was read. */

@@ -22,7 +22,7 @@ function pinned(path: string, text: string, resolutions: Map<string, Outcome<Res
     assert.ok(findings, 'the file is read');
     const plan = planEdits(before, findings, resolutions, { ...PIN, ...options });
     const after = Buffer.from(spliceBytes(before, plan.edits));
-    assert.equal(disagreement(path, before, after, plan, {}), undefined);
+    assert.equal(disagreement(path, findings, after, plan, {}), undefined);
     return after;
   };
   const once = apply(Buffer.from(text));
@@ -114,7 +114,7 @@ test('an edit that would make the file say something else is found out', () => {
   const before = Buffer.from('FROM nginx:1\n');
   const findings = findReferences('Dockerfile', before)!;
   const plan = planEdits(before, findings, resolved({ 'nginx:1': {} }), PIN);
-  assert.match(disagreement('Dockerfile', before, Buffer.from('FROM nginx:2\n'), plan, {}) ?? '', /would say nginx:2/);
-  assert.match(disagreement('Dockerfile', before, Buffer.from('FROM a\nFROM b\n'), plan, {}) ?? '', /2 references/);
+  assert.match(disagreement('Dockerfile', findings, Buffer.from('FROM nginx:2\n'), plan, {}) ?? '', /would say nginx:2/);
+  assert.match(disagreement('Dockerfile', findings, Buffer.from('FROM a\nFROM b\n'), plan, {}) ?? '', /2 references/);
   assert.throws(() => spliceBytes(before, [{ start: 5, end: 8, text: '' }, { start: 7, end: 9, text: '' }]), /overlap/);
 });

@@ -1,3 +1,5 @@
+import type { Digest } from '../core/digest.ts';
+
 /** What the pinner needs of a file system. Paths are absolute or relative to the working directory, with `/`. */
 export interface FileSystem {
   /** Names only, in any order. Raises what the system raises (`code` EACCES, ENOENT, ENOTDIR …). */
@@ -35,8 +37,8 @@ export interface FileReplacer {
 }
 
 export interface StagedFile {
-  /** Puts the new bytes in place in one step, if the file still has exactly the bytes `expected`. */
-  commit(expected: Uint8Array): Promise<'replaced' | 'changed'>;
+  /** Puts the new bytes in place in one step, if the file's bytes still have the digest `expected`. */
+  commit(expected: Digest): Promise<'replaced' | 'changed'>;
   /** Removes what was staged. */
   discard(): Promise<void>;
 }
