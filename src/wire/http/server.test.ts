@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { request as send, type Server } from 'node:http';
+import { Agent, request as send, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { test, type TestContext } from 'node:test';
@@ -233,5 +233,46 @@ test('closing lets the request under way finish and refuses the next', async (t)
   assert.deepEqual(
     seen.map((entry) => [entry.method, entry.path, entry.status]),
     [['GET', '/v2/', 200]],
+  );
+});
+
+test('an answer before the end of a long body is read, and the connection goes on', async (t) => {
+  const { port } = await start(t, async (request, response) => {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      assert.ok(chunk);
+      break;
+    }
+    sendText(response, 507, 'full');
+  });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  const sockets = new Set<unknown>();
+  for (let round = 0; round < 3; round++) {
+    const outgoing = send({ agent, port, host: '127.0.0.1', path: '/v2/', method: 'POST' });
+    outgoing.end(Buffer.alloc(20_000_000));
+    const [incoming] = (await once(outgoing, 'response')) as [import('node:http').IncomingMessage];
+    assert.equal(incoming.statusCode, 507);
+    sockets.add(outgoing.socket);
+    incoming.resume();
+    await once(incoming, 'close');
+    if (!outgoing.writableFinished) await once(outgoing, 'finish');
+  }
+  assert.equal(sockets.size, 1);
+});
+
+test('a client that never ends a refused body is cut off', async (t) => {
+  const { port, lines } = await start(t, async (_request, response) => sendText(response, 403, 'no'), {
+    limits: { sweepInterval: 20, drain: 60, bodyBytesPerSweep: 0 },
+  });
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.resume();
+  socket.write('POST /v2/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n');
+  const feeding = setInterval(() => socket.write('5\r\nhello\r\n'), 1);
+  await new Promise((resolve) => socket.once('close', resolve));
+  clearInterval(feeding);
+  assert.deepEqual(
+    lines.filter((line) => line.level === 'warn').map((line) => line.facts?.reason),
+    ['went on sending after the answer'],
   );
 });

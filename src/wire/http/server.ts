@@ -65,6 +65,8 @@ export function createHttpServer(options: HttpServerOptions): Server {
     const { path } = splitTarget(request.url ?? '/');
     response.setHeader('X-Request-Id', context.requestId);
     response.once('close', () => {
+      // What a handler left of a body would block the connection's next request.
+      if (!request.readableEnded) request.resume();
       const entry: AccessEntry = {
         requestId: context.requestId,
         method: request.method ?? '',

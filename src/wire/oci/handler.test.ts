@@ -22,9 +22,7 @@ interface Answer {
   text: string;
 }
 
-async function world(
-  t: TestContext,
-): Promise<{
+async function world(t: TestContext): Promise<{
   server: AwsServer;
   call: (
     method: string,
@@ -268,4 +266,37 @@ test('the catalog is in pages', async (t) => {
   assert.equal((await call('GET', '/v2/_catalog?n=-1')).status, 400);
   const as = await server.createKey('reader', 'pull:ab');
   assert.equal((await call('GET', '/v2/_catalog', { as })).status, 403);
+});
+
+test('what will be refused is refused before its bytes are sent', async (t) => {
+  const { server, call } = await pushed(t);
+  const started = await call('POST', '/v2/team/app/blobs/uploads/');
+  const location = String(started.headers.location);
+  const authorization = `Basic ${Buffer.from(`${server.credentials.accessKeyId}:${server.credentials.secretAccessKey}`).toString('base64')}`;
+  const offer = async (method: string, url: string, headers: OutgoingHttpHeaders): Promise<string> => {
+    const outgoing = open(`${server.endpoint}${url}`, {
+      method,
+      headers: { 'Expect': '100-continue', 'Content-Length': 2, ...headers },
+    });
+    let told = 'refused';
+    outgoing.on('continue', () => {
+      told = 'told to go on';
+      outgoing.end(EMPTY);
+    });
+    outgoing.flushHeaders();
+    const [incoming] = (await once(outgoing, 'response')) as [import('node:http').IncomingMessage];
+    outgoing.on('error', () => {});
+    outgoing.destroy();
+    return `${told} ${incoming.statusCode}`;
+  };
+  assert.equal(await offer('PATCH', location, {}), 'refused 401');
+  assert.equal(await offer('POST', `/v2/team/app/blobs/uploads/?digest=${digestOf('x')}`, {}), 'refused 401');
+  assert.equal(await offer('PATCH', `${location}x`, { Authorization: authorization }), 'refused 404');
+  assert.equal(await offer('PATCH', location, { 'Authorization': authorization, 'Content-Range': '5-6' }), 'refused 416');
+  assert.equal(await offer('PUT', '/v2/team/none/manifests/v1', { Authorization: authorization }), 'refused 404');
+  assert.equal(
+    await offer('PUT', '/v2/team/app/manifests/v1', { 'Authorization': authorization, 'Content-Length': 50_000_000 }),
+    'refused 413',
+  );
+  assert.equal(await offer('PATCH', location, { 'Authorization': authorization, 'Content-Range': '0-1' }), 'told to go on 202');
 });
