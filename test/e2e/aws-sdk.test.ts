@@ -157,9 +157,11 @@ describe('the ECR API, asked by the AWS SDK', () => {
         ecr.listImages({ registryId: '999999999999', repositoryName }),
         awsError('RepositoryNotFoundException'),
       );
+      await assert.rejects(ecr.listImages({ registryId: '1', repositoryName }), awsError('RepositoryNotFoundException'));
+      assert.deepEqual((await ecr.describeRepositories({ registryId: '999999999999' })).repositories, []);
       await assert.rejects(
-        ecr.listImages({ registryId: '1', repositoryName }),
-        awsError('InvalidParameterException', /'registryId'.*\[0-9\]\{12\}/),
+        ecr.createRepository({ registryId: '999999999999', repositoryName: 'abroad' }),
+        awsError('InvalidParameterException', /'registryId'/),
       );
     });
 
@@ -380,7 +382,7 @@ describe('the ECR API, asked by the AWS SDK', () => {
       const imageManifest = manifest.replace(`"mediaType":"${OCI_MANIFEST}",`, '');
       await assert.rejects(
         ecr.putImage({ repositoryName, imageManifest, imageTag: 'v1' }),
-        awsError('InvalidParameterException', /ImageManifestMediaType/),
+        awsError('InvalidParameterException', 'image manifest mediatype not provided in manifest or parameter'),
       );
       await ecr.putImage({ repositoryName, imageManifest, imageTag: 'v1', imageManifestMediaType: OCI_MANIFEST });
       const again = await ecr.putImage({ repositoryName, imageManifest, imageTag: 'v2' });
@@ -974,7 +976,7 @@ describe('the ECR API, asked by the AWS SDK', () => {
         {
           repositoryArn: arn(matching),
           repositoryName: matching,
-          scanOnPush: true,
+          scanOnPush: false,
           scanFrequency: 'SCAN_ON_PUSH',
           appliedScanFilters: [filter],
         },

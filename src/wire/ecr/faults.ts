@@ -23,8 +23,12 @@ export function createEcrFaults(options: { tagImmutableMessage?: TagImmutableWor
     'reference-invalid': ({ reason }) => clientError('InvalidParameterException', reason),
     'request-invalid': ({ reason }) => clientError('ValidationException', reason),
     'resource-tag-invalid': ({ reason }) => clientError('InvalidTagParameterException', reason),
-    'manifest-invalid': ({ reason }) =>
-      invalidParameter('ImageManifest', reason === 'not JSON' || reason === 'not UTF-8' ? 'Invalid JSON syntax' : reason),
+    'manifest-invalid': ({ reason }) => {
+      if (reason.startsWith('no media type'))
+        return clientError('InvalidParameterException', 'image manifest mediatype not provided in manifest or parameter');
+      const said = reason.replace(/^Content-Type /, 'imageManifestMediaType ');
+      return invalidParameter('ImageManifest', reason === 'not JSON' || reason === 'not UTF-8' ? 'Invalid JSON syntax' : said);
+    },
     'manifest-too-large': ({ limit }) =>
       invalidParameter('imageManifest', `Member must have length less than or equal to ${limit}`),
     'media-type-unsupported': ({ mediaType }) =>

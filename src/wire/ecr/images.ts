@@ -119,12 +119,7 @@ async function knownMediaType(call: EcrCall, repository: Repository, body: Buffe
   try {
     return (await call.registry.images.resolve(repository, { digest: digestOf(body) })).mediaType;
   } catch (error) {
-    if (isFault(error, 'image-unknown')) {
-      throw new Fault('parameter-invalid', {
-        member: 'ImageManifestMediaType',
-        constraint: 'Must not be null when the image manifest does not contain a mediaType',
-      });
-    }
+    if (isFault(error, 'image-unknown')) return undefined;
     throw error;
   }
 }

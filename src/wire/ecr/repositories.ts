@@ -50,7 +50,12 @@ const createRepository = onRegistry<CreateRepositoryRequest, CreateRepositoryRes
   },
   async (input, call, action) => {
     const name = parseRepositoryName(input.repositoryName);
-    requireOwnRegistry(call, input.registryId);
+    if (input.registryId !== undefined && input.registryId !== call.caller.account) {
+      throw new Fault('parameter-invalid', {
+        member: 'registryId',
+        constraint: `This server has the registry ${call.caller.account} only`,
+      });
+    }
     await call.authorize(action, repositoryArn(call.caller, name));
     const tagMutability = input.imageTagMutability ?? 'MUTABLE';
     const repository = await call.registry.repositories.create(call.caller, name, {
@@ -92,8 +97,8 @@ const describeRepositories = onRegistry<DescribeRepositoriesRequest, DescribeRep
       }
       return { repositories: repositories.map((repository) => describeRepository(repository, call)) };
     }
-    requireOwnRegistry(call, input.registryId);
     await call.authorize(action, repositoryArn(call.caller, '*'));
+    if (input.registryId !== undefined && input.registryId !== call.caller.account) return { repositories: [] };
     const [next] = input.nextToken === undefined ? [] : decodePageToken('DescribeRepositories', input.nextToken);
     const page = await call.registry.repositories.list(call.caller, {
       limit: input.maxResults ?? DEFAULT_PAGE,
@@ -208,14 +213,4 @@ function ownKeyArn({ account, region }: Place): string {
   const hex = createHash('sha256').update(`${account}/${region}/aws/ecr`).digest('hex');
   const id = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-');
   return `arn:aws:kms:${region}:${account}:key/${id}`;
-}
-
-/** Where there is no repository to be missing: a list or a new one in somebody else's registry. */
-function requireOwnRegistry(call: EcrCall, registryId: string | undefined): void {
-  if (registryId !== undefined && registryId !== call.caller.account) {
-    throw new Fault('parameter-invalid', {
-      member: 'registryId',
-      constraint: `This server has the registry ${call.caller.account} only`,
-    });
-  }
 }

@@ -10,17 +10,21 @@ type Filter = ScanningConfiguration['rules'][number]['repositoryFilters'][number
 // With ENHANCED scanning, a repository that both frequencies match is scanned continuously.
 const STRONGEST_FIRST = ['CONTINUOUS_SCAN', 'SCAN_ON_PUSH', 'MANUAL'] as const;
 
-/** What the registry's rules, and the repository's own flag, make of one repository. */
+/** What the registry's rules make of one repository; where none matches, its own flag counts. `scanOnPush` is that flag. */
 export function describeRepositoryScanning(
   repository: Repository,
   { rules }: ScanningConfiguration,
 ): Input<RepositoryScanningConfiguration> {
-  const named = { repositoryArn: repositoryArn(repository, repository.name), repositoryName: repository.name };
+  const named = {
+    repositoryArn: repositoryArn(repository, repository.name),
+    repositoryName: repository.name,
+    scanOnPush: repository.scanOnPush,
+  };
   for (const frequency of STRONGEST_FIRST) {
     const filters = rules.filter((rule) => rule.scanFrequency === frequency).flatMap((rule) => rule.repositoryFilters);
     const appliedScanFilters = filters.filter((filter) => matchesScanFilter(filter, repository.name));
     if (appliedScanFilters.length > 0) {
-      return { ...named, scanOnPush: frequency !== 'MANUAL', scanFrequency: frequency, appliedScanFilters };
+      return { ...named, scanFrequency: frequency, appliedScanFilters };
     }
   }
   return {

@@ -16,7 +16,8 @@ export function pattern(regularExpression: RegExp, text: string): Pattern {
   return { text, matches: (value) => regularExpression.test(value) };
 }
 
-export const REGISTRY_ID = { type: 'string', pattern: pattern(/^[0-9]{12}$/, '[0-9]{12}') } as const satisfies StringShape;
+/** Any other account's has nothing here, however it is written. */
+export const REGISTRY_ID = { type: 'string', max: 256 } as const satisfies StringShape;
 
 export const REPOSITORY_NAME = {
   type: 'string',
