@@ -92,7 +92,8 @@ export function createUploads(context: BlobContext, { layerLimit = LAYER_LIMIT }
     if (expected !== undefined && received !== expected) throw new Fault('upload-incomplete', { expected, received });
   }
 
-  async function write(repository: Repository, session: Session, chunk: Chunk): Promise<Session> {
+  /** `isLast`: where the staging file is gone, it may have become the blob already; the chunk's bytes are counted then. */
+  async function write(repository: Repository, session: Session, chunk: Chunk, { isLast = false } = {}): Promise<Session> {
     const { range, length } = chunk;
     const rangeLength = range === undefined ? undefined : range.last - range.first + 1;
     const misplaced = range !== undefined && (range.first !== session.offset || range.last < range.first);
@@ -107,11 +108,17 @@ export function createUploads(context: BlobContext, { layerLimit = LAYER_LIMIT }
     const offset = await blobs.append(session.id, session.offset, source, layerLimit - session.offset).catch((error: unknown) => {
       throw isFault(error, 'blob-too-large') ? tooLarge() : error;
     });
-    if (offset === undefined) {
+    if (offset !== undefined) return { ...session, offset };
+    if (!isLast) {
       await drop(session.id);
       throw unknown(repository, session.id);
     }
-    return { ...session, offset };
+    let end = session.offset;
+    for await (const bytes of source) {
+      end += bytes.length;
+      if (end > layerLimit) throw tooLarge();
+    }
+    return { ...session, offset: end };
   }
 
   /** Under the digest's lock: makes the blob's bytes durable and known, once. Gives the stamp to record, if they are new. */
@@ -159,7 +166,7 @@ export function createUploads(context: BlobContext, { layerLimit = LAYER_LIMIT }
     complete: (caller, repository, uploadId, digest, chunk) =>
       exclusively(uploadId, async () => {
         let session = await getSession(repository, uploadId);
-        if (chunk !== undefined) session = await write(repository, session, chunk);
+        if (chunk !== undefined) session = await write(repository, session, chunk, { isLast: true });
         const computed = await blobs.uploadDigest(uploadId, session.offset, digestAlgorithm(digest));
         if (computed !== undefined && computed !== digest) {
           await drop(uploadId);
