@@ -24,7 +24,9 @@ export async function run(report: Report): Promise<void> {
     const memory = join(tmpdir(), `holdfast-bench-memory-${process.pid}`);
     const node = async (args: string[]): Promise<{ ms: number; mib: number; stdout: string; code: number }> => {
       const started = performance.now();
-      const { stdout, code } = await runNode(folder, ['--import', here('report-memory.ts'), ...args], { HOLDFAST_BENCH_MEMORY: memory });
+      const { stdout, code } = await runNode(folder, ['--import', here('report-memory.ts'), ...args], {
+        HOLDFAST_BENCH_MEMORY: memory,
+      });
       const ms = performance.now() - started;
       const mib = Number(await readFile(memory, 'utf8')) / 1024;
       return { ms, mib, stdout, code };
@@ -34,18 +36,31 @@ export async function run(report: Report): Promise<void> {
     const parts: { scan: number; resolve: number; found: number; distinct: number; failed: number }[] = [];
     for (let round = 0; round < ROUNDS; round++) parts.push(JSON.parse((await node([here('measure.ts')])).stdout));
     const { found, distinct, failed } = parts[0]!;
-    if (distinct !== SIZE.references || failed > 0) throw new Error(`${distinct} references found instead of ${SIZE.references}, ${failed} not resolved`);
+    if (distinct !== SIZE.references || failed > 0)
+      throw new Error(`${distinct} references found instead of ${SIZE.references}, ${failed} not resolved`);
     const size = `${SIZE.files.toLocaleString('en')} files, ${Math.round(bytes / 1e6)} MB, ${found} references, ${distinct} distinct`;
     report.row('pin: scan', seconds(median(parts.map(({ scan }) => scan))), `${size}; at most 1.5 s`);
-    report.row('pin: resolve', seconds(median(parts.map(({ resolve }) => resolve))), `registry with ${DELAY} ms of delay and a token for each repository; at most 3 s`);
+    report.row(
+      'pin: resolve',
+      seconds(median(parts.map(({ resolve }) => resolve))),
+      `registry with ${DELAY} ms of delay and a token for each repository; at most 3 s`,
+    );
 
     registry.send('count');
     await message(registry);
     const whole = await repeat(() => holdfast('pin'));
     registry.send('count');
     const { requests } = (await message(registry)) as { requests: number };
-    report.row('pin: whole run, diff', seconds(median(whole.map(({ ms }) => ms))), `${Math.round(requests / ROUNDS)} requests; at most 5 s`);
-    report.row('pin: memory', `${Math.round(Math.max(...whole.map(({ mib }) => mib)))} MiB`, 'most of the three runs; at most 200 MiB');
+    report.row(
+      'pin: whole run, diff',
+      seconds(median(whole.map(({ ms }) => ms))),
+      `${Math.round(requests / ROUNDS)} requests; at most 5 s`,
+    );
+    report.row(
+      'pin: memory',
+      `${Math.round(Math.max(...whole.map(({ mib }) => mib)))} MiB`,
+      'most of the three runs; at most 200 MiB',
+    );
     const offline = await repeat(() => holdfast('pin', 'check', '--offline'));
     report.row('pin check --offline', seconds(median(offline.map(({ ms }) => ms))), 'at most 1.5 s');
     const written = await holdfast('pin', '--write');
@@ -68,7 +83,11 @@ async function repeat<T>(work: () => Promise<T>): Promise<T[]> {
 }
 
 function runNode(folder: string, args: string[], env: Record<string, string>): Promise<{ stdout: string; code: number }> {
-  const child = spawn(process.execPath, args, { cwd: folder, env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, args, {
+    cwd: folder,
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const chunks: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
   child.stderr.resume();

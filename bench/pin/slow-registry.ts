@@ -16,10 +16,14 @@ const server = http.createServer((request, response) => {
       response.setHeader('content-type', 'application/json');
       response.end('{"token":"t","expires_in":300}');
     } else if (request.headers.authorization === undefined) {
-      response.writeHead(401, { 'www-authenticate': `Bearer realm="http://${request.headers.host}/token",service="bench"` }).end();
+      response
+        .writeHead(401, { 'www-authenticate': `Bearer realm="http://${request.headers.host}/token",service="bench"` })
+        .end();
     } else {
       const digest = `sha256:${createHash('sha256').update(url).digest('hex')}`;
-      response.writeHead(200, { 'docker-content-digest': digest, 'content-type': 'application/vnd.oci.image.index.v1+json' }).end();
+      response
+        .writeHead(200, { 'docker-content-digest': digest, 'content-type': 'application/vnd.oci.image.index.v1+json' })
+        .end();
     }
   }, delay);
 });

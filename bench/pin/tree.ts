@@ -20,7 +20,10 @@ function createRandom(seed: number): () => number {
   };
 }
 
-type Kind = { name: (index: number) => string; text: (image: string | undefined, filler: (bytes: number) => string, bytes: number) => string };
+type Kind = {
+  name: (index: number) => string;
+  text: (image: string | undefined, filler: (bytes: number) => string, bytes: number) => string;
+};
 
 const comment = (text: string): string => text.replace(/^/gm, '# ');
 
@@ -36,7 +39,8 @@ const KINDS: Kind[] = [
   },
   {
     name: (index) => `service-${index}/compose.yaml`,
-    text: (image, filler, bytes) => `${comment(filler(bytes))}\nservices:\n  app:\n    ${image ? `image: ${image}` : 'build: .'}\n    volumes:\n      - ./data:/data:ro\n`,
+    text: (image, filler, bytes) =>
+      `${comment(filler(bytes))}\nservices:\n  app:\n    ${image ? `image: ${image}` : 'build: .'}\n    volumes:\n      - ./data:/data:ro\n`,
   },
   {
     name: (index) => `task-definition-${index}.json`,
@@ -45,10 +49,14 @@ const KINDS: Kind[] = [
   },
   {
     name: (index) => `main-${index}.tf`,
-    text: (image, filler, bytes) => `${comment(filler(bytes))}\nresource "aws_ecs_task_definition" "app" {\n  container_definitions = jsonencode([{\n    name  = "app"\n    image = "${image ?? '${var.image}'}"\n  }])\n}\n`,
+    text: (image, filler, bytes) =>
+      `${comment(filler(bytes))}\nresource "aws_ecs_task_definition" "app" {\n  container_definitions = jsonencode([{\n    name  = "app"\n    image = "${image ?? '${var.image}'}"\n  }])\n}\n`,
   },
   { name: (index) => `source-${index}.ts`, text: (_, filler, bytes) => `export const text = \`\n${filler(bytes)}\n\`;\n` },
-  { name: (index) => `readme-${index}.md`, text: (image, filler, bytes) => `${filler(bytes)}\n${image ? `docker run ${image}\n` : ''}` },
+  {
+    name: (index) => `readme-${index}.md`,
+    text: (image, filler, bytes) => `${filler(bytes)}\n${image ? `docker run ${image}\n` : ''}`,
+  },
 ];
 
 /** Writes a tree of infrastructure files; two of three name an image. Gives the count of bytes. */
@@ -57,7 +65,8 @@ export async function writeTree(folder: string, host: string, size: TreeSize, se
   const words = Array.from({ length: 400 }, () => Math.floor(random() * 36 ** 6).toString(36));
   const filler = (bytes: number): string => {
     let text = '';
-    while (text.length < bytes) text += `${Array.from({ length: 12 }, () => words[Math.floor(random() * words.length)]).join(' ')}\n`;
+    while (text.length < bytes)
+      text += `${Array.from({ length: 12 }, () => words[Math.floor(random() * words.length)]).join(' ')}\n`;
     return text.trimEnd();
   };
   let total = 0;
@@ -67,7 +76,9 @@ export async function writeTree(folder: string, host: string, size: TreeSize, se
     const kind = KINDS[index % KINDS.length]!;
     const named = index % KINDS.length < 5 && random() < 0.9;
     const number = named ? next++ % size.references : 0;
-    const image = named ? `${host}/team-${number % size.repositories}/app:1.${Math.floor(number / size.repositories)}` : undefined;
+    const image = named
+      ? `${host}/team-${number % size.repositories}/app:1.${Math.floor(number / size.repositories)}`
+      : undefined;
     const text = kind.text(image, filler, size.bytesPerFile * (0.5 + random()));
     const path = join(folder, `area-${index % 50}`, `part-${index % 7}`, kind.name(index));
     const parent = join(path, '..');

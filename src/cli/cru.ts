@@ -21,7 +21,10 @@ function logger(context: CommandContext): (text: string) => void {
     const time = new Date(context.now());
     const two = (value: number): string => String(value).padStart(2, '0');
     const day = `${time.getFullYear()}/${two(time.getMonth() + 1)}/${two(time.getDate())}`;
-    writeLine(context.stderr, `${day} ${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())} ${printable(text)}`);
+    writeLine(
+      context.stderr,
+      `${day} ${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())} ${printable(text)}`,
+    );
   };
 }
 
@@ -68,10 +71,14 @@ function readWishes(options: Record<string, unknown>, files: readonly ScannedFil
   for (const text of strings(options['image-reference'])) {
     const reference = readReference(text);
     if (reference === undefined) throw new UsageError(`'${text.slice(0, 300)}' is not a docker image reference`);
-    const wish: Reference = reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: 'latest' as Tag } : reference;
+    const wish: Reference =
+      reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: 'latest' as Tag } : reference;
     const key = keyForPlace(wish, matching);
     const other = wishes.get(key);
-    if (other !== undefined && keyOf(other) !== keyOf(wish)) throw new UsageError(`--image-reference names ${nameOf(wish)} twice, with different tags. Add --matching-tag to update each of its own tag.`);
+    if (other !== undefined && keyOf(other) !== keyOf(wish))
+      throw new UsageError(
+        `--image-reference names ${nameOf(wish)} twice, with different tags. Add --matching-tag to update each of its own tag.`,
+      );
     wishes.set(key, wish);
   }
   return wishes;
@@ -80,7 +87,8 @@ function readWishes(options: Record<string, unknown>, files: readonly ScannedFil
 async function runUpdate(context: CommandContext, options: Record<string, unknown>, operands: string[]): Promise<number> {
   const log = logger(context);
   const all = options['all'] === true;
-  if (all === strings(options['image-reference']).length > 0) throw new UsageError('Choose --all, or --image-reference=REFERENCE as often as needed.');
+  if (all === strings(options['image-reference']).length > 0)
+    throw new UsageError('Choose --all, or --image-reference=REFERENCE as often as needed.');
   const byDigest = options['resolve-digest'] === true;
   const byTag = options['resolve-tag'] === true;
   if (byDigest && byTag) throw new UsageError('Choose --resolve-digest or --resolve-tag, not both.');
@@ -98,18 +106,20 @@ async function runUpdate(context: CommandContext, options: Record<string, unknow
   // Only what some file names is worth a question.
   const named = new Set(scan.files.flatMap(references).map((reference) => keyForPlace(reference, matching)));
   const asked = [...wishes].filter(([key]) => named.has(key)).map(([, wish]) => wish);
-  const targets = byDigest || byTag ? await resolveWishes(context, options, asked, byTag, log) : new Map<string, Outcome<Target>>();
+  const targets =
+    byDigest || byTag ? await resolveWishes(context, options, asked, byTag, log) : new Map<string, Outcome<Target>>();
 
   const run = await editFiles(
     context,
     scan.files.filter(({ findings }) => findings.problems.length === 0),
-    (bytes, file) => planTargets(bytes, file.findings, 'tag', (reference) => {
-      const wish = wishes.get(keyForPlace(reference, matching));
-      if (wish === undefined) return undefined;
-      const outcome = targets.get(keyOf(wish));
-      if (outcome?.ok === false) return { failure: outcome.failure };
-      return outcome?.value ?? { ...(wish.tag ? { tag: wish.tag } : {}), ...(wish.digest ? { digest: wish.digest } : {}) };
-    }),
+    (bytes, file) =>
+      planTargets(bytes, file.findings, 'tag', (reference) => {
+        const wish = wishes.get(keyForPlace(reference, matching));
+        if (wish === undefined) return undefined;
+        const outcome = targets.get(keyOf(wish));
+        if (outcome?.ok === false) return { failure: outcome.failure };
+        return outcome?.value ?? { ...(wish.tag ? { tag: wish.tag } : {}), ...(wish.digest ? { digest: wish.digest } : {}) };
+      }),
     { write, atomic: false },
   );
 
@@ -124,7 +134,10 @@ async function runUpdate(context: CommandContext, options: Record<string, unknow
   for (const line of describeFailures(run.failures)) log(`ERROR: ${line}`);
   log(updated.length > 0 ? `INFO: updated a total of ${updated.length} files` : 'INFO: no files were updated by cru');
   if (checkout !== undefined && run.written.length > 0) {
-    const id = await checkout.commit(run.written.map((path) => resolve(context.cwd, path)), String(message));
+    const id = await checkout.commit(
+      run.written.map((path) => resolve(context.cwd, path)),
+      String(message),
+    );
     log(`INFO: changes committed with ${id.slice(0, 7)}`);
   }
   return run.failures.length > 0 || run.left.length > 0 ? 1 : 0;
@@ -134,7 +147,13 @@ function keyForPlace(reference: Reference, matching: boolean): string {
   return matching ? `${nameOf(reference)}:${reference.tag ?? ''}` : nameOf(reference);
 }
 
-async function resolveWishes(context: CommandContext, options: Record<string, unknown>, wishes: Reference[], byTag: boolean, log: (text: string) => void): Promise<Map<string, Outcome<Target>>> {
+async function resolveWishes(
+  context: CommandContext,
+  options: Record<string, unknown>,
+  wishes: Reference[],
+  byTag: boolean,
+  log: (text: string) => void,
+): Promise<Map<string, Outcome<Target>>> {
   const client = await openClient(context, options);
   try {
     const resolutions = await resolveReferences(client, wishes);
@@ -143,7 +162,9 @@ async function resolveWishes(context: CommandContext, options: Record<string, un
       const key = keyOf(wish);
       const outcome = resolutions.get(key)!;
       if (!outcome.ok) {
-        log(`WARNING: could not get digest for image tag ${wish.tag ?? wish.digest} for ${nameOf(wish)}, ${outcome.failure.reason}`);
+        log(
+          `WARNING: could not get digest for image tag ${wish.tag ?? wish.digest} for ${nameOf(wish)}, ${outcome.failure.reason}`,
+        );
         targets.set(key, outcome);
       } else if (byTag) {
         targets.set(key, await alternate(client, wish, outcome.value, log));
@@ -160,10 +181,17 @@ async function resolveWishes(context: CommandContext, options: Record<string, un
 }
 
 /** Another tag of the same digest: the one that says most, so a version with the most numbers before any word. */
-async function alternate(client: RegistryClient, wish: Reference, { digest }: Resolution, log: (text: string) => void): Promise<Outcome<Target>> {
+async function alternate(
+  client: RegistryClient,
+  wish: Reference,
+  { digest }: Resolution,
+  log: (text: string) => void,
+): Promise<Outcome<Target>> {
   const tags = await client.listTags(wish);
   if (!tags.ok) return tags;
-  const others = tags.value.filter((tag) => tag !== wish.tag).map((tag): Reference => ({ host: wish.host, path: wish.path, tag: tag as Tag }));
+  const others = tags.value
+    .filter((tag) => tag !== wish.tag)
+    .map((tag): Reference => ({ host: wish.host, path: wish.path, tag: tag as Tag }));
   const resolutions = await resolveReferences(client, others);
   const same = others.flatMap((other) => {
     const outcome = resolutions.get(keyOf(other));
@@ -184,7 +212,12 @@ const updateCommand: Command = {
   summary: 'Set image references to a tag, with its digest if wished',
   usage: ['cru update --image-reference=REFERENCE… [PATH…]', 'cru update --all [PATH…]'],
   options: {
-    'image-reference': { type: 'string', multiple: true, value: 'REFERENCE', help: 'what every reference of the same name becomes' },
+    'image-reference': {
+      type: 'string',
+      multiple: true,
+      value: 'REFERENCE',
+      help: 'what every reference of the same name becomes',
+    },
     all: { type: 'boolean', help: 'every reference: its tag becomes latest, unless --matching-tag' },
     'matching-tag': { type: 'boolean', help: 'only where the tag is the same; it stays' },
     'resolve-digest': { type: 'boolean', help: 'write name:tag@digest' },
@@ -193,7 +226,9 @@ const updateCommand: Command = {
     commit: { type: 'string', value: 'MESSAGE', help: 'commit what was updated' },
     ...shared,
   },
-  examples: [['holdfast cru update --image-reference acme/api:3.4.0 --resolve-digest .', 'set every acme/api to 3.4.0 and its digest']],
+  examples: [
+    ['holdfast cru update --image-reference acme/api:3.4.0 --resolve-digest .', 'set every acme/api to 3.4.0 and its digest'],
+  ],
   run: runUpdate,
 };
 

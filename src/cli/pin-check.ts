@@ -33,7 +33,10 @@ async function ask(context: CommandContext, options: Record<string, unknown>, sc
   const progress = createProgress(context.stderr, { label: 'checking', total: tags.size + pinned.size, now: context.now });
   const onResolved = (count: number): void => progress.advance(count);
   try {
-    const [now, presence] = await Promise.all([resolveReferences(client, tags.values(), { onResolved }), findPresence(client, pinned.values(), { onResolved })]);
+    const [now, presence] = await Promise.all([
+      resolveReferences(client, tags.values(), { onResolved }),
+      findPresence(client, pinned.values(), { onResolved }),
+    ]);
     return { tags: now, presence };
   } finally {
     if (context.stderr.isTTY === true) progress.finish(`checked ${tags.size + pinned.size} references`);
@@ -49,18 +52,31 @@ function show(context: CommandContext, options: Record<string, unknown>, scan: S
   } else if (options['json'] === true) {
     writeJson(stdout, {
       references: total,
-      findings: findings.map(({ rule, path, found, message }) => ({ rule, path, line: found.line, column: found.column, reference: found.reference, message })),
+      findings: findings.map(({ rule, path, found, message }) => ({
+        rule,
+        path,
+        line: found.line,
+        column: found.column,
+        reference: found.reference,
+        message,
+      })),
       problems: scan.problems,
     });
   } else if (options['github'] === true) {
     stdout.write(githubAnnotations(findings));
   } else {
-    for (const { rule, path, found, message } of findings) writeLine(stdout, printable(`${path}:${found.line}:${found.column}: ${rule}: ${message}`));
+    for (const { rule, path, found, message } of findings)
+      writeLine(stdout, printable(`${path}:${found.line}:${found.column}: ${rule}: ${message}`));
   }
   if (options['json'] === true) return;
   for (const { path, message } of scan.problems) writeLine(stderr, printable(`not checked: ${path}: ${message}`));
   const places = `${total} reference${total === 1 ? '' : 's'} in ${scan.files.length} file${scan.files.length === 1 ? '' : 's'}`;
-  writeLine(stderr, findings.length === 0 ? `${places}: nothing found.` : `${places}: ${findings.length} finding${findings.length === 1 ? '' : 's'}. See: holdfast help pin`);
+  writeLine(
+    stderr,
+    findings.length === 0
+      ? `${places}: nothing found.`
+      : `${places}: ${findings.length} finding${findings.length === 1 ? '' : 's'}. See: holdfast help pin`,
+  );
 }
 
 export const pinCheckCommand: Command = {
@@ -81,13 +97,16 @@ export const pinCheckCommand: Command = {
     ['holdfast pin check --sarif > pins.sarif', 'also ask the registries, and keep the result for code scanning'],
   ],
   async run(context, options, operands) {
-    if (['json', 'sarif', 'github'].filter((format) => options[format] === true).length > 1) throw new UsageError('Choose one of --json, --sarif and --github.');
+    if (['json', 'sarif', 'github'].filter((format) => options[format] === true).length > 1)
+      throw new UsageError('Choose one of --json, --sarif and --github.');
     const filter = filterOf(options);
     const lock = await readLock(context, lockPath(context, options));
     const scan = await scanFiles(context, options, operands);
     const online = options['offline'] === true ? undefined : await ask(context, options, scan);
     const findings = scan.files.flatMap(({ path, findings: { references } }) =>
-      references.flatMap((found) => checkReference(path, found, { filter, ...(lock ? { lock } : {}), ...(online ? { online } : {}) })),
+      references.flatMap((found) =>
+        checkReference(path, found, { filter, ...(lock ? { lock } : {}), ...(online ? { online } : {}) }),
+      ),
     );
     show(context, options, scan, findings);
     return findings.length > 0 || scan.problems.length > 0 ? 1 : 0;

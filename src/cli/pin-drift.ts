@@ -30,7 +30,10 @@ function ecsCalls(context: CommandContext, keys: AwsKeys): { call: Call; close()
         return await caller(keys, { endpoint, region, service: 'ecs', target: `${TARGET}.${operation}`, input });
       } catch (error) {
         if (!(error instanceof FetchError)) throw error;
-        throw new CommandFailure(`${operation} on ${endpoint.host} failed: ${error.failure.reason}`, { kind: error.failure.kind, cause: error });
+        throw new CommandFailure(`${operation} on ${endpoint.host} failed: ${error.failure.reason}`, {
+          kind: error.failure.kind,
+          cause: error,
+        });
       }
     },
   };
@@ -59,7 +62,9 @@ async function listRunning(call: Call, cluster: string): Promise<RunningContaine
       }
     }
   }
-  return [...running.values()].sort((a, b) => (`${a.taskDefinition}/${a.container}` < `${b.taskDefinition}/${b.container}` ? -1 : 1));
+  return [...running.values()].sort((a, b) =>
+    `${a.taskDefinition}/${a.container}` < `${b.taskDefinition}/${b.container}` ? -1 : 1,
+  );
 }
 
 const listOf = (value: Json | undefined): Json[] => (Array.isArray(value) ? value : []);
@@ -80,7 +85,11 @@ export const pinDriftCommand: Command = {
     const { cluster } = options;
     if (typeof cluster !== 'string' || cluster === '') throw new UsageError('Name the cluster: --cluster CLUSTER');
     const keys = await findAwsKeys(context.env);
-    if (keys === undefined) throw new CommandFailure('There are no AWS keys.', { kind: 'denied', advice: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or for a Holdfast: eval "$(holdfast env)"' });
+    if (keys === undefined)
+      throw new CommandFailure('There are no AWS keys.', {
+        kind: 'denied',
+        advice: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or for a Holdfast: eval "$(holdfast env)"',
+      });
     const scan = await scanFiles(context, options, operands);
     const places = scan.files.flatMap(({ path, findings }) => findings.references.map((found) => ({ path, found })));
     const ecs = ecsCalls(context, keys);
@@ -88,14 +97,22 @@ export const pinDriftCommand: Command = {
     try {
       const drifts = await findDrift(await listRunning(ecs.call, cluster), places, async (name, index, digest) => {
         const fetched = await client.getManifest({ ...name, digest: index });
-        return fetched.ok && (childrenOf(fetched.value.bytes, fetched.value.mediaType) ?? []).some((child) => child.digest === digest);
+        return (
+          fetched.ok && (childrenOf(fetched.value.bytes, fetched.value.mediaType) ?? []).some((child) => child.digest === digest)
+        );
       });
       if (options['json'] === true) {
         writeJson(context.stdout, { cluster, containers: drifts });
       } else if (drifts.length === 0) {
         writeLine(context.stderr, `Nothing runs in ${cluster}.`);
       } else {
-        const columns = ['TASK DEFINITION', 'CONTAINER', { header: 'STATE', cut: 'never' as const }, { header: 'RUNS', cut: 'middle' as const }, { header: 'PINNED IN', cut: 'middle' as const }];
+        const columns = [
+          'TASK DEFINITION',
+          'CONTAINER',
+          { header: 'STATE', cut: 'never' as const },
+          { header: 'RUNS', cut: 'middle' as const },
+          { header: 'PINNED IN', cut: 'middle' as const },
+        ];
         const rows = drifts.map(({ taskDefinition, container, state, image, digest, places: at }) => {
           const name = image.split('@', 1)[0]!;
           return [taskDefinition, container, state, digest ? `${name}@${digest.slice(0, 19)}` : name, at.join(' ')];

@@ -25,7 +25,10 @@ export async function openCheckout(folder: string): Promise<GitCheckout> {
       const dirty = await git(folder, ['status', '--porcelain', '-z', '--untracked-files=no', '--', ...paths]);
       const first = dirty.split('\0')[0]?.slice(3);
       if (first) {
-        throw new CommandFailure(`${first} has changes that are not committed.`, { kind: 'checkout-dirty', advice: 'Commit or stash them first: a commit here would take them along.' });
+        throw new CommandFailure(`${first} has changes that are not committed.`, {
+          kind: 'checkout-dirty',
+          advice: 'Commit or stash them first: a commit here would take them along.',
+        });
       }
     },
     async switchTo(branch) {

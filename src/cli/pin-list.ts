@@ -30,12 +30,22 @@ export const pinListCommand: Command = {
     if (options['json'] === true) {
       writeJson(context.stdout, {
         references: shown.map(({ path, found }) => ({
-          path, line: found.line, column: found.column, type: found.fileType, position: found.position, reference: found.reference, state: stateOf(found),
+          path,
+          line: found.line,
+          column: found.column,
+          type: found.fileType,
+          position: found.position,
+          reference: found.reference,
+          state: stateOf(found),
         })),
         problems,
       });
     } else {
-      const columns = [{ header: 'FILE', cut: 'middle' as const }, { header: 'STATE', cut: 'never' as const }, { header: 'REFERENCE', cut: 'middle' as const }];
+      const columns = [
+        { header: 'FILE', cut: 'middle' as const },
+        { header: 'STATE', cut: 'never' as const },
+        { header: 'REFERENCE', cut: 'middle' as const },
+      ];
       const rows = shown.map(({ path, found }) => [`${path}:${found.line}`, stateOf(found), found.reference]);
       if (rows.length > 0) context.stdout.write(formatTable(columns, rows, tableWidth(context.stdout)));
       for (const { path, message } of problems) writeLine(context.stderr, printable(`left alone: ${path}: ${message}`));

@@ -8,9 +8,19 @@ import { strings } from './pin-client.ts';
 /** Which files, and which of their references. */
 export const scopeOptions: Record<string, CommandOption> = {
   include: { type: 'string', multiple: true, value: 'GLOB', help: 'read only files that match' },
-  exclude: { type: 'string', multiple: true, value: 'GLOB', help: 'leave out files that match, beside what .gitignore and .pinignore say' },
+  exclude: {
+    type: 'string',
+    multiple: true,
+    value: 'GLOB',
+    help: 'leave out files that match, beside what .gitignore and .pinignore say',
+  },
   shell: { type: 'boolean', help: 'read docker run and docker pull in shell scripts and Makefiles too' },
-  'allow-registry': { type: 'string', multiple: true, value: 'PATTERN', help: 'only images of HOST or HOST/PATH; * matches any run of characters' },
+  'allow-registry': {
+    type: 'string',
+    multiple: true,
+    value: 'PATTERN',
+    help: 'only images of HOST or HOST/PATH; * matches any run of characters',
+  },
   'deny-registry': { type: 'string', multiple: true, value: 'PATTERN', help: 'never images of HOST or HOST/PATH' },
 };
 

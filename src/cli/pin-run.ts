@@ -29,7 +29,8 @@ export function wanted(files: readonly ScannedFile[], mode: PinMode, filter: Reg
     if (findings.problems.length > 0) continue;
     for (const found of findings.references) {
       const reference = editable(found);
-      if (reference === undefined || !isAdmitted(reference, filter) || (mode === 'pin' && reference.digest !== undefined)) continue;
+      if (reference === undefined || !isAdmitted(reference, filter) || (mode === 'pin' && reference.digest !== undefined))
+        continue;
       const follows = followed(reference);
       if (follows !== undefined) references.set(keyOf(follows), follows);
     }
@@ -48,15 +49,29 @@ export interface ResolveWish {
 }
 
 /** From the lock where it has them and that is wished, from the registries otherwise. */
-export async function resolveAll(context: CommandContext, references: Map<string, Reference>, wish: ResolveWish): Promise<Resolutions> {
+export async function resolveAll(
+  context: CommandContext,
+  references: Map<string, Reference>,
+  wish: ResolveWish,
+): Promise<Resolutions> {
   const { client, policy, lock = new Map(), frozen, fresh } = wish;
   if (frozen) return resolveFromLock(lock, references.values());
   const known = fresh ? [] : [...references].filter(([key]) => lock.has(key));
   const unknown = [...references].filter(([key]) => fresh || !lock.has(key));
   const progress = createProgress(context.stderr, { label: 'resolving', total: unknown.length, now: context.now });
-  const asked = await resolveReferences(client, unknown.map(([, reference]) => reference), { policy, onResolved: (count) => progress.advance(count) });
+  const asked = await resolveReferences(
+    client,
+    unknown.map(([, reference]) => reference),
+    { policy, onResolved: (count) => progress.advance(count) },
+  );
   if (context.stderr.isTTY === true && unknown.length > 0) progress.finish(`resolved ${unknown.length} references`);
-  return new Map([...resolveFromLock(lock, known.map(([, reference]) => reference)), ...asked]);
+  return new Map([
+    ...resolveFromLock(
+      lock,
+      known.map(([, reference]) => reference),
+    ),
+    ...asked,
+  ]);
 }
 
 export interface FileChange {
@@ -83,7 +98,12 @@ export interface EditWish {
 }
 
 /** Plans every file anew from its bytes as they are now, and writes or shows what comes out. */
-export async function editFiles(context: CommandContext, files: readonly ScannedFile[], planFile: (bytes: Uint8Array, file: ScannedFile) => FilePlan, wish: EditWish): Promise<EditRun> {
+export async function editFiles(
+  context: CommandContext,
+  files: readonly ScannedFile[],
+  planFile: (bytes: Uint8Array, file: ScannedFile) => FilePlan,
+  wish: EditWish,
+): Promise<EditRun> {
   const run: EditRun = { changed: [], left: [], written: [], failures: [] };
   const replacer = createFileReplacer(process.pid);
   const prepared: PreparedFile[] = [];
@@ -136,7 +156,14 @@ function findAgain(file: ScannedFile, bytes: Uint8Array): FileFindings {
 }
 
 /** Puts what is now pinned into the lock file, with the platforms of each index. Gives the failures of asking for them. */
-export async function updateLock(context: CommandContext, path: string, lock: Lock, resolutions: Resolutions, references: Map<string, Reference>, client: RegistryClient): Promise<Failure[]> {
+export async function updateLock(
+  context: CommandContext,
+  path: string,
+  lock: Lock,
+  resolutions: Resolutions,
+  references: Map<string, Reference>,
+  client: RegistryClient,
+): Promise<Failure[]> {
   const pins = new Map<string, Omit<LockedPin, 'resolvedAt'>>();
   const failures: Failure[] = [];
   const entries = [...resolutions].flatMap(([key, outcome]): [string, Reference, Resolution][] => {
@@ -151,8 +178,14 @@ export async function updateLock(context: CommandContext, path: string, lock: Lo
       failures.push({ ...fetched.failure, reason: `${key} is not in the lock file: ${fetched.failure.reason}` });
       return;
     }
-    const platforms = (childrenOf(fetched.value.bytes, fetched.value.mediaType) ?? []).map(platformOf).filter((platform) => platform !== undefined);
-    pins.set(key, { digest, mediaType: mediaType ?? fetched.value.mediaType, ...(platforms.length > 0 ? { platforms: [...new Set(platforms)] } : {}) });
+    const platforms = (childrenOf(fetched.value.bytes, fetched.value.mediaType) ?? [])
+      .map(platformOf)
+      .filter((platform) => platform !== undefined);
+    pins.set(key, {
+      digest,
+      mediaType: mediaType ?? fetched.value.mediaType,
+      ...(platforms.length > 0 ? { platforms: [...new Set(platforms)] } : {}),
+    });
   });
   const text = formatLock(extendLock(lock, pins, context.now()));
   const current = await machineFiles.stat(path);
@@ -160,7 +193,8 @@ export async function updateLock(context: CommandContext, path: string, lock: Lo
     await writeFile(path, text, { flag: 'wx' });
   } else {
     const before = await machineFiles.readFile(path);
-    if (Buffer.compare(before, Buffer.from(text)) !== 0) await (await createFileReplacer(process.pid).stage(path, Buffer.from(text))).commit(digestOf(before));
+    if (Buffer.compare(before, Buffer.from(text)) !== 0)
+      await (await createFileReplacer(process.pid).stage(path, Buffer.from(text))).commit(digestOf(before));
   }
   return failures;
 }
@@ -171,7 +205,9 @@ export function describeFailures(failures: EditRun['failures']): string[] {
   return [...byReference.values()].map((places) => {
     const { path, found, failure } = places[0]!;
     const more = places.length > 1 ? ` and ${places.length - 1} more` : '';
-    return printable(`${failure.kind}: ${found.reference} (${path}:${found.line}${more}): ${failure.host === DOCKER_HUB ? 'Docker Hub' : failure.host}: ${failure.reason}`);
+    return printable(
+      `${failure.kind}: ${found.reference} (${path}:${found.line}${more}): ${failure.host === DOCKER_HUB ? 'Docker Hub' : failure.host}: ${failure.reason}`,
+    );
   });
 }
 

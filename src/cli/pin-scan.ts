@@ -41,8 +41,10 @@ export async function scanFiles(context: CommandContext, options: Record<string,
   const read = (path: string, bytes: Uint8Array, find: FindOptions): void => {
     const findings = findReferences(path, bytes, find);
     if (findings === undefined) return;
-    if (findings.references.length > 0) scan.files.push({ path, findings: detached(findings), options: find, content: digestOf(bytes) });
-    for (const { line, column, message } of findings.problems.slice(0, 1)) scan.problems.push({ path, message: `line ${line}, column ${column}: ${message}` });
+    if (findings.references.length > 0)
+      scan.files.push({ path, findings: detached(findings), options: find, content: digestOf(bytes) });
+    for (const { line, column, message } of findings.problems.slice(0, 1))
+      scan.problems.push({ path, message: `line ${line}, column ${column}: ${message}` });
   };
 
   const roots = (operands.length > 0 ? operands : ['.']).map((operand) => resolve(context.cwd, operand));

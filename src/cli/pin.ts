@@ -39,13 +39,16 @@ async function runPin(context: CommandContext, options: Record<string, unknown>,
   const policy = choiceOf<Policy>(options['policy'], '--policy', POLICIES, 'digest');
   const mode: PinMode = options['update'] === true || options['policy'] !== undefined ? 'update' : 'pin';
   const frozen = options['frozen'] === true;
-  if (frozen && options['lock'] === true) throw new UsageError('--frozen reads the lock file and --lock writes it: one or the other.');
-  if (frozen && policy !== 'digest') throw new UsageError('--frozen takes digests from the lock file: tags cannot move by a policy.');
+  if (frozen && options['lock'] === true)
+    throw new UsageError('--frozen reads the lock file and --lock writes it: one or the other.');
+  if (frozen && policy !== 'digest')
+    throw new UsageError('--frozen takes digests from the lock file: tags cannot move by a policy.');
   const filter = filterOf(options);
   const style = choiceOf<PinStyle>(options['style'], '--style', ['tag', 'digest'], 'tag');
   const path = lockPath(context, options);
   const lock = await readLock(context, path);
-  if (frozen && lock === undefined) throw new UsageError(`There is no lock file ${shownPath(context, path)}. Make one with: holdfast pin --write --lock`);
+  if (frozen && lock === undefined)
+    throw new UsageError(`There is no lock file ${shownPath(context, path)}. Make one with: holdfast pin --write --lock`);
   const client = await openClient(context, options);
   try {
     const scan = await scanFiles(context, options, operands);
@@ -54,9 +57,10 @@ async function runPin(context: CommandContext, options: Record<string, unknown>,
     return await carryOut(context, options, scan, {
       mode,
       plan: (bytes, file) => planEdits(bytes, file.findings, resolutions, { mode, style, filter }),
-      keepLock: options['lock'] === true || (lock !== undefined && !frozen)
-        ? async () => ({ path, failures: await updateLock(context, path, lock ?? new Map(), resolutions, references, client) })
-        : undefined,
+      keepLock:
+        options['lock'] === true || (lock !== undefined && !frozen)
+          ? async () => ({ path, failures: await updateLock(context, path, lock ?? new Map(), resolutions, references, client) })
+          : undefined,
     });
   } finally {
     client.close();
@@ -66,7 +70,8 @@ async function runPin(context: CommandContext, options: Record<string, unknown>,
 async function runRemove(context: CommandContext, options: Record<string, unknown>, operands: string[]): Promise<number> {
   const filter = filterOf(options);
   const scan = await scanFiles(context, options, operands);
-  const plan: Steps['plan'] = (bytes, file) => planEdits(bytes, file.findings, new Map(), { mode: 'remove', style: 'tag', filter });
+  const plan: Steps['plan'] = (bytes, file) =>
+    planEdits(bytes, file.findings, new Map(), { mode: 'remove', style: 'tag', filter });
   return carryOut(context, options, scan, { mode: 'remove', plan, keepLock: undefined });
 }
 
@@ -85,11 +90,16 @@ async function carryOut(context: CommandContext, options: Record<string, unknown
   if (git?.message !== undefined) await checkout?.requireClean(scan.files.map(({ path }) => resolve(context.cwd, path)));
   if (git?.branch !== undefined) await checkout?.switchTo(git.branch);
 
-  const run = await editFiles(context, scan.files.filter(({ findings }) => findings.problems.length === 0), steps.plan, {
-    write,
-    atomic: options['atomic'] === true,
-    ...(write || json ? {} : { onDiff: (diff: Buffer) => void context.stdout.write(diff) }),
-  });
+  const run = await editFiles(
+    context,
+    scan.files.filter(({ findings }) => findings.problems.length === 0),
+    steps.plan,
+    {
+      write,
+      atomic: options['atomic'] === true,
+      ...(write || json ? {} : { onDiff: (diff: Buffer) => void context.stdout.write(diff) }),
+    },
+  );
   const held = options['atomic'] === true && (run.failures.length > 0 || run.left.length > 0);
   const locked = write && !held && steps.keepLock ? await steps.keepLock() : undefined;
   let commit: string | undefined;
@@ -144,9 +154,21 @@ function jsonResult(run: EditRun, scan: Scan, write: boolean, commit: string | u
     files: run.changed.map(({ path, plan }) => ({
       path,
       written: run.written.includes(path),
-      changes: plan.changes.map(({ found, before, after }) => ({ line: found.line, column: found.column, position: found.position, before, after })),
+      changes: plan.changes.map(({ found, before, after }) => ({
+        line: found.line,
+        column: found.column,
+        position: found.position,
+        before,
+        after,
+      })),
     })),
-    failures: run.failures.map(({ path, found, failure }) => ({ path, line: found.line, column: found.column, reference: found.reference, ...failure })),
+    failures: run.failures.map(({ path, found, failure }) => ({
+      path,
+      line: found.line,
+      column: found.column,
+      reference: found.reference,
+      ...failure,
+    })),
     leftAlone: [...scan.problems.map(({ path, message }) => ({ path, reason: message })), ...run.left],
     ...(commit === undefined ? {} : { commit }),
   };
@@ -158,14 +180,24 @@ async function runResolve(context: CommandContext, options: Record<string, unkno
   const policy = choiceOf<Policy>(options['policy'], '--policy', POLICIES, 'digest');
   const client = await openClient(context, options);
   try {
-    const resolutions = await resolveReferences(client, references.map(({ reference }) => reference), { policy });
+    const resolutions = await resolveReferences(
+      client,
+      references.map(({ reference }) => reference),
+      { policy },
+    );
     const results = references.map(({ text, reference }) => ({ text, reference, outcome: resolutions.get(keyOf(reference))! }));
     if (options['json'] === true) {
-      writeJson(context.stdout, results.map(({ text, outcome }) => ({ reference: text, ...(outcome.ok ? outcome.value : { failure: outcome.failure }) })));
+      writeJson(
+        context.stdout,
+        results.map(({ text, outcome }) => ({ reference: text, ...(outcome.ok ? outcome.value : { failure: outcome.failure }) })),
+      );
     } else {
       for (const { text, reference, outcome } of results) {
         if (!outcome.ok) {
-          writeLine(context.stderr, printable(`${outcome.failure.kind}: ${text}: ${outcome.failure.host}: ${outcome.failure.reason}`));
+          writeLine(
+            context.stderr,
+            printable(`${outcome.failure.kind}: ${text}: ${outcome.failure.host}: ${outcome.failure.reason}`),
+          );
           continue;
         }
         const tag = outcome.value.tag ?? reference.tag;
@@ -209,4 +241,3 @@ export const pinCommand: Command = {
   subcommands: [pinCheckCommand, pinListCommand, resolveCommand, removeCommand, pinDriftCommand],
   run: runPin,
 };
-

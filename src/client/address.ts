@@ -13,12 +13,24 @@ linkLocal.addAddress('100.100.100.200');
 
 const inner = new BlockList();
 for (const [network, bits] of [
-  ['0.0.0.0', 8], ['10.0.0.0', 8], ['100.64.0.0', 10], ['172.16.0.0', 12], ['192.0.0.0', 24], ['192.168.0.0', 16],
-  ['198.18.0.0', 15], ['224.0.0.0', 4], ['240.0.0.0', 4],
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['224.0.0.0', 4],
+  ['240.0.0.0', 4],
 ] as const) {
   inner.addSubnet(network, bits);
 }
-for (const [network, bits] of [['::', 128], ['fc00::', 7], ['fec0::', 10], ['ff00::', 8]] as const) {
+for (const [network, bits] of [
+  ['::', 128],
+  ['fc00::', 7],
+  ['fec0::', 10],
+  ['ff00::', 8],
+] as const) {
   inner.addSubnet(network, bits, 'ipv6');
 }
 // Ranges that carry an IPv4 address inside: NAT64 and 6to4 could lead back into a private network.

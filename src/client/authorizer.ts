@@ -104,9 +104,12 @@ export function createAuthorizer({ send, keychain, clock, realmHosts, idleTimeou
     if (answer.status === 401 || answer.status === 403) {
       discardBody(answer);
       const withheld = !trusted && (await keychain.find(host)) !== undefined;
-      throw denied(host, withheld
-        ? `it asks to send its login to ${realm.host}, another host; allow that host as its token server if it is right`
-        : `its token server gives no token without a login (docker login ${host})`);
+      throw denied(
+        host,
+        withheld
+          ? `it asks to send its login to ${realm.host}, another host; allow that host as its token server if it is right`
+          : `its token server gives no token without a login (docker login ${host})`,
+      );
     }
     if (answer.status !== 200) {
       discardBody(answer);
@@ -124,9 +127,19 @@ export function createAuthorizer({ send, keychain, clock, realmHosts, idleTimeou
 
 function tokenRequest(realm: URL, service: string | undefined, scope: string, credentials: Credentials | undefined): WireRequest {
   if (credentials?.kind === 'identity') {
-    const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: 'holdfast', scope, refresh_token: credentials.token });
+    const form = new URLSearchParams({
+      grant_type: 'refresh_token',
+      client_id: 'holdfast',
+      scope,
+      refresh_token: credentials.token,
+    });
     if (service !== undefined) form.set('service', service);
-    return { method: 'POST', url: realm, headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: form.toString() };
+    return {
+      method: 'POST',
+      url: realm,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: form.toString(),
+    };
   }
   const url = new URL(realm);
   if (service !== undefined) url.searchParams.set('service', service);
@@ -141,7 +154,10 @@ function parseToken(host: string, bytes: Uint8Array, now: number): Token {
   if (typeof value !== 'string' || value === '' || !/^[\x21-\x7e]+$/.test(value)) {
     throw new FetchError({ kind: 'corrupt', host, reason: 'its token server answers without a token' });
   }
-  const seconds = isJsonObject(answer) && typeof answer['expires_in'] === 'number' && answer['expires_in'] > 0 ? answer['expires_in'] : DEFAULT_LIFETIME;
+  const seconds =
+    isJsonObject(answer) && typeof answer['expires_in'] === 'number' && answer['expires_in'] > 0
+      ? answer['expires_in']
+      : DEFAULT_LIFETIME;
   return { value, until: now + Math.max(seconds * 1000 - MARGIN, 1000) };
 }
 

@@ -23,7 +23,10 @@ export type AwsCaller = (keys: AwsKeys, call: AwsCall) => Promise<JsonObject>;
 const ANSWER_LIMIT = 16 * 1024 * 1024;
 const IDLE = 30_000;
 
-export function createAwsCaller(clock: Clock, settings: { endpointHosts: Iterable<string>; userAgent: string }): AwsCaller & { close(): void } {
+export function createAwsCaller(
+  clock: Clock,
+  settings: { endpointHosts: Iterable<string>; userAgent: string },
+): AwsCaller & { close(): void } {
   // The endpoint of a person's own server is theirs to name: it may be anywhere, without TLS too.
   const hosts = new Set(settings.endpointHosts);
   const transport: Transport = createTransport({
@@ -35,7 +38,10 @@ export function createAwsCaller(clock: Clock, settings: { endpointHosts: Iterabl
     userAgent: settings.userAgent,
   });
   const call: AwsCaller = async (keys, { endpoint, region, service, target, input }) => {
-    const body = JSON.stringify(input).replaceAll(/[\u007f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    const body = JSON.stringify(input).replaceAll(
+      /[\u007f-\uffff]/g,
+      (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    );
     const headers = signRequest({
       method: 'POST',
       target: '/',
@@ -52,7 +58,12 @@ export function createAwsCaller(clock: Clock, settings: { endpointHosts: Iterabl
       accessKeyId: keys.accessKeyId,
       secretAccessKey: keys.secretAccessKey,
     });
-    const answer = await transport.send(endpoint.host, { method: 'POST', url: new URL('/', endpoint), headers: Object.fromEntries(headers), body });
+    const answer = await transport.send(endpoint.host, {
+      method: 'POST',
+      url: new URL('/', endpoint),
+      headers: Object.fromEntries(headers),
+      body,
+    });
     const text = await readBody(endpoint.host, answer, ANSWER_LIMIT, IDLE);
     const value = readObject(text);
     if (answer.status === 200 && value !== undefined) return value;
@@ -68,7 +79,11 @@ function refusal(host: string, status: number, value: JsonObject | undefined): F
   const reason = `${type ?? `HTTP ${status}`}${said}`;
   if (status === 429 || type === 'ThrottlingException') return new FetchError({ kind: 'rate-limited', host, reason });
   if (type !== undefined && /NotFound/.test(type)) return new FetchError({ kind: 'not-found', host, reason });
-  if (status === 401 || status === 403 || (type !== undefined && /AccessDenied|Signature|Token|Credential|UnrecognizedClient/.test(type))) {
+  if (
+    status === 401 ||
+    status === 403 ||
+    (type !== undefined && /AccessDenied|Signature|Token|Credential|UnrecognizedClient/.test(type))
+  ) {
     return new FetchError({ kind: 'denied', host, reason });
   }
   return new FetchError({ kind: 'unreachable', host, reason });

@@ -4,10 +4,16 @@ import { FetchError } from './outcome.ts';
 import { transportFailure, type WireAnswer } from './transport.ts';
 
 /** The pieces of a body as they come. Silence longer than `idleTimeout` milliseconds, or a cut, raises FetchError; a slow reader does not. */
-export async function* bodyChunks(origin: string, answer: WireAnswer, idleTimeout: number): AsyncGenerator<Buffer, void, undefined> {
+export async function* bodyChunks(
+  origin: string,
+  answer: WireAnswer,
+  idleTimeout: number,
+): AsyncGenerator<Buffer, void, undefined> {
   const { body } = answer;
   const silence = (): void => {
-    body.destroy(Object.assign(new Error(`silent for ${idleTimeout / 1000} s in the middle of an answer`), { code: 'ETIMEDOUT' }));
+    body.destroy(
+      Object.assign(new Error(`silent for ${idleTimeout / 1000} s in the middle of an answer`), { code: 'ETIMEDOUT' }),
+    );
   };
   let timer = setTimeout(silence, idleTimeout);
   let finished = false;
@@ -50,7 +56,12 @@ export function discardBody(answer: WireAnswer): void {
 }
 
 /** Passes chunks on and raises FetchError at the end if they are not `digest` (and `size` bytes, when that is known). */
-export async function* verifiedChunks(origin: string, chunks: AsyncIterable<Buffer>, digest: Digest, size: number | undefined): AsyncGenerator<Buffer, void, undefined> {
+export async function* verifiedChunks(
+  origin: string,
+  chunks: AsyncIterable<Buffer>,
+  digest: Digest,
+  size: number | undefined,
+): AsyncGenerator<Buffer, void, undefined> {
   const algorithm = digestAlgorithm(digest);
   const hash = createHash(algorithm);
   let received = 0;

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { mayReceiveCredentials } from './endpoint.ts';
 
 test('a login goes to its origin, a parent domain, a known pair or a listed one', () => {
-  const may = (registry: string, realm: string, listed: [string, string][] = []): boolean => mayReceiveCredentials(new URL(registry), new URL(realm), new Map(listed));
+  const may = (registry: string, realm: string, listed: [string, string][] = []): boolean =>
+    mayReceiveCredentials(new URL(registry), new URL(realm), new Map(listed));
   assert.equal(may('https://ghcr.io/', 'https://ghcr.io/token'), true);
   assert.equal(may('https://registry.gitlab.com/', 'https://gitlab.com/jwt/auth'), true);
   assert.equal(may('https://registry-1.docker.io/', 'https://auth.docker.io/token'), true);

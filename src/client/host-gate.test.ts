@@ -18,10 +18,14 @@ test('a narrowed gate lets fewer through, and never none', async () => {
   gate.narrow();
   let running = 0;
   let most = 0;
-  await Promise.all(Array.from({ length: 5 }, () => gate.run(async () => {
-    most = Math.max(most, ++running);
-    await new Promise(setImmediate);
-    running--;
-  })));
+  await Promise.all(
+    Array.from({ length: 5 }, () =>
+      gate.run(async () => {
+        most = Math.max(most, ++running);
+        await new Promise(setImmediate);
+        running--;
+      }),
+    ),
+  );
   assert.equal(most, 1);
 });

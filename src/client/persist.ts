@@ -23,7 +23,12 @@ const backOff = (n: number): number => Math.min(200 * 2 ** (n - 1), 5000);
  * Sends until there is an answer that is neither 429 nor 5xx, within the bounds of `patience`. A 429 holds back every
  * request to that host, not only this one. Raises FetchError (`rate-limited`, `unreachable`).
  */
-export async function persist(host: string, gate: HostGate, patience: Patience, send: () => Promise<WireAnswer>): Promise<WireAnswer> {
+export async function persist(
+  host: string,
+  gate: HostGate,
+  patience: Patience,
+  send: () => Promise<WireAnswer>,
+): Promise<WireAnswer> {
   let broken = 0;
   let limited = 0;
   for (;;) {

@@ -21,15 +21,23 @@ export function spliceBytes(bytes: Uint8Array, edits: readonly Edit[]): Uint8Arr
  * Reads the new bytes as any file, holds them against what the file said before, and compares with what was meant: every planned place says its new reference, every
  * other place says what it said before. Gives the first disagreement as a sentence, `undefined` when there is none.
  */
-export function disagreement(path: string, old: FileFindings, after: Uint8Array, plan: FilePlan, options: FindOptions): string | undefined {
+export function disagreement(
+  path: string,
+  old: FileFindings,
+  after: Uint8Array,
+  plan: FilePlan,
+  options: FindOptions,
+): string | undefined {
   const now = findReferences(path, after, options);
   if (now === undefined || now.problems.length > 0) return 'the file no longer reads as what it was';
-  if (old.references.length !== now.references.length) return `${now.references.length} references would be there instead of ${old.references.length}`;
+  if (old.references.length !== now.references.length)
+    return `${now.references.length} references would be there instead of ${old.references.length}`;
   const meant = new Map(plan.changes.map(({ found, after: text }) => [placeOf(found), text]));
   for (const [index, found] of old.references.entries()) {
     const is = now.references[index]!;
     const should = meant.get(placeOf(found)) ?? found.reference;
-    if (is.reference !== should || is.skip !== found.skip) return `line ${is.line} would say ${is.reference} instead of ${should}`;
+    if (is.reference !== should || is.skip !== found.skip)
+      return `line ${is.line} would say ${is.reference} instead of ${should}`;
   }
   return undefined;
 }
@@ -70,4 +78,3 @@ export async function commitFile(file: PreparedFile): Promise<ApplyOutcome> {
   if (result === 'replaced') return { path: file.path, result: 'written' };
   return { path: file.path, result: 'changed', reason: 'it was changed by somebody else in the meantime and is left alone' };
 }
-

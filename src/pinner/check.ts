@@ -40,12 +40,14 @@ export function checkReference(
   const findings: CheckFinding[] = [];
   const follows = followed(reference);
   const locked = follows && known.lock?.get(keyOf(follows));
-  if (locked !== undefined && locked.digest !== reference.digest) findings.push(finding('unlocked', `${found.reference} is locked to ${locked.digest}`));
+  if (locked !== undefined && locked.digest !== reference.digest)
+    findings.push(finding('unlocked', `${found.reference} is locked to ${locked.digest}`));
   if (known.online === undefined) return findings;
 
   const presence = known.online.presence.get(keyOf(pinnedOf(reference)));
   if (presence?.ok === false) findings.push(finding('unknown', unknown(found, presence.failure)));
-  else if (presence !== undefined && presence.value !== 'present') findings.push(finding('vanished', `${found.reference}: ${presence.value.gone}`));
+  else if (presence !== undefined && presence.value !== 'present')
+    findings.push(finding('vanished', `${found.reference}: ${presence.value.gone}`));
   const now = follows && known.online.tags.get(keyOf(follows));
   if (now?.ok === true && now.value.digest !== reference.digest) {
     findings.push(finding('stale', `${found.reference} is stale: ${keyOf(follows!)} is now ${now.value.digest}`));
@@ -67,32 +69,50 @@ export function pinnedOf({ host, path, digest }: Reference): Reference {
 }
 
 /** Asks whether each pinned digest is still there whole: the manifest with its true bytes, and for an index every image in it. */
-export async function findPresence(client: RegistryClient, pinned: Iterable<Reference>, options: ResolveOptions = {}): Promise<Presence> {
+export async function findPresence(
+  client: RegistryClient,
+  pinned: Iterable<Reference>,
+  options: ResolveOptions = {},
+): Promise<Presence> {
   const presence = new Map<string, Outcome<'present' | { gone: string }>>();
-  await forEachReference(pinned, options, async (reference) => {
-    const outcome = await lookAt(client, reference, 0);
-    presence.set(keyOf(reference), outcome);
-    return outcome;
-  }, (reference, failure) => presence.set(keyOf(reference), { ok: false, failure }));
+  await forEachReference(
+    pinned,
+    options,
+    async (reference) => {
+      const outcome = await lookAt(client, reference, 0);
+      presence.set(keyOf(reference), outcome);
+      return outcome;
+    },
+    (reference, failure) => presence.set(keyOf(reference), { ok: false, failure }),
+  );
   return presence;
 }
 
-async function lookAt(client: RegistryClient, reference: Reference, depth: number): Promise<Outcome<'present' | { gone: string }>> {
+async function lookAt(
+  client: RegistryClient,
+  reference: Reference,
+  depth: number,
+): Promise<Outcome<'present' | { gone: string }>> {
   const fetched = await client.getManifest(reference);
   if (!fetched.ok) return fetched.failure.kind === 'not-found' ? { ok: true, value: { gone: 'the digest is gone' } } : fetched;
   const children = childrenOf(fetched.value.bytes, fetched.value.mediaType);
   if (children === undefined) return { ok: true, value: { gone: 'what the registry has under the digest is no manifest' } };
   for (const child of children) {
-    const there = isIndex(child) && depth < 2
-      ? await lookAt(client, { ...reference, digest: child.digest }, depth + 1)
-      : await exists(client, reference, child.digest);
+    const there =
+      isIndex(child) && depth < 2
+        ? await lookAt(client, { ...reference, digest: child.digest }, depth + 1)
+        : await exists(client, reference, child.digest);
     if (!there.ok) return there;
     if (there.value !== 'present') return { ok: true, value: { gone: `${describe(child)} of its index is gone` } };
   }
   return { ok: true, value: 'present' };
 }
 
-async function exists(client: RegistryClient, { host, path }: Reference, digest: Digest): Promise<Outcome<'present' | { gone: string }>> {
+async function exists(
+  client: RegistryClient,
+  { host, path }: Reference,
+  digest: Digest,
+): Promise<Outcome<'present' | { gone: string }>> {
   const answer = await client.resolve({ host, path, digest });
   if (answer.ok) return { ok: true, value: 'present' };
   return answer.failure.kind === 'not-found' ? { ok: true, value: { gone: 'gone' } } : answer;

@@ -7,7 +7,14 @@ import { extendLock, formatLock, LockError, parseLock, resolveFromLock } from '.
 const [ONE, TWO] = [digestOf('1'), digestOf('2')];
 
 test('a lock written is the lock read, in one order', () => {
-  const lock = extendLock(new Map(), [['redis:7', { digest: TWO }], ['nginx:1', { digest: ONE, mediaType: 'm', platforms: ['linux/amd64'] }]], 0);
+  const lock = extendLock(
+    new Map(),
+    [
+      ['redis:7', { digest: TWO }],
+      ['nginx:1', { digest: ONE, mediaType: 'm', platforms: ['linux/amd64'] }],
+    ],
+    0,
+  );
   const text = formatLock(lock);
   assert.ok(text.indexOf('nginx:1') < text.indexOf('redis:7'));
   assert.equal(formatLock(parseLock(Buffer.from(text))), text);
@@ -22,11 +29,24 @@ test('a pin keeps its time as long as its digest', () => {
 test('answers what it has, however it is spelled, and nothing else', () => {
   const lock = extendLock(new Map(), [['nginx:latest', { digest: ONE }]], 0);
   const answers = resolveFromLock(lock, [parseReference('docker.io/library/nginx'), parseReference('redis:7')]);
-  assert.deepEqual([...answers].map(([key, outcome]) => [key, outcome.ok]), [['nginx:latest', true], ['redis:7', false]]);
+  assert.deepEqual(
+    [...answers].map(([key, outcome]) => [key, outcome.ok]),
+    [
+      ['nginx:latest', true],
+      ['redis:7', false],
+    ],
+  );
 });
 
 test('what is no lock is refused with its reason', () => {
-  for (const text of ['', '[]', '{"version":2,"pins":{}}', '{"version":1,"pins":{"a:1":{"digest":"sha256:x","resolvedAt":""}}}', '{"version":1,"pins":{"a":1}}', '{"version":1,"version":1,"pins":{}}']) {
+  for (const text of [
+    '',
+    '[]',
+    '{"version":2,"pins":{}}',
+    '{"version":1,"pins":{"a:1":{"digest":"sha256:x","resolvedAt":""}}}',
+    '{"version":1,"pins":{"a":1}}',
+    '{"version":1,"version":1,"pins":{}}',
+  ]) {
     assert.throws(() => parseLock(Buffer.from(text)), LockError, text);
   }
 });

@@ -39,7 +39,12 @@ export function parseLock(bytes: Uint8Array): Lock {
   }
   const lock = new Map<string, LockedPin>();
   for (const [reference, pin] of Object.entries(document['pins'])) {
-    if (!isJsonObject(pin) || typeof pin['digest'] !== 'string' || !isDigest(pin['digest']) || typeof pin['resolvedAt'] !== 'string') {
+    if (
+      !isJsonObject(pin) ||
+      typeof pin['digest'] !== 'string' ||
+      !isDigest(pin['digest']) ||
+      typeof pin['resolvedAt'] !== 'string'
+    ) {
       throw new LockError(`the pin of ${reference.slice(0, 200)} has no digest or no time`);
     }
     const { digest, mediaType, platforms, resolvedAt } = pin;
@@ -56,10 +61,12 @@ export function parseLock(bytes: Uint8Array): Lock {
 /** The same lock always gives the same bytes. */
 export function formatLock(lock: Lock): string {
   const pins = Object.fromEntries(
-    [...lock].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([reference, { digest, mediaType, platforms, resolvedAt }]) => [
-      reference,
-      { digest, ...(mediaType ? { mediaType } : {}), ...(platforms ? { platforms } : {}), resolvedAt },
-    ]),
+    [...lock]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([reference, { digest, mediaType, platforms, resolvedAt }]) => [
+        reference,
+        { digest, ...(mediaType ? { mediaType } : {}), ...(platforms ? { platforms } : {}), resolvedAt },
+      ]),
   );
   return `${JSON.stringify({ version: 1, pins }, undefined, 2)}\n`;
 }
@@ -70,9 +77,12 @@ export function resolveFromLock(lock: Lock, references: Iterable<Reference>): Re
   for (const reference of references) {
     const key = keyOf(reference);
     const pin = lock.get(key);
-    resolutions.set(key, pin
-      ? { ok: true, value: { digest: pin.digest, ...(pin.mediaType ? { mediaType: pin.mediaType } : {}) } }
-      : { ok: false, failure: { kind: 'not-found', host: reference.host, reason: 'it is not in the lock file' } });
+    resolutions.set(
+      key,
+      pin
+        ? { ok: true, value: { digest: pin.digest, ...(pin.mediaType ? { mediaType: pin.mediaType } : {}) } }
+        : { ok: false, failure: { kind: 'not-found', host: reference.host, reason: 'it is not in the lock file' } },
+    );
   }
   return resolutions;
 }

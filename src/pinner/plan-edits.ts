@@ -80,7 +80,11 @@ export function planTargets(
   return plan;
 }
 
-function targetOf(reference: Reference, resolutions: Resolutions, { mode, filter }: PlanOptions): Target | { failure: Failure } | undefined {
+function targetOf(
+  reference: Reference,
+  resolutions: Resolutions,
+  { mode, filter }: PlanOptions,
+): Target | { failure: Failure } | undefined {
   if (!isAdmitted(reference, filter)) return undefined;
   if (mode === 'remove') {
     // Without its digest, a reference that has no tag would mean another image.
@@ -117,7 +121,9 @@ function rewrite(bytes: Uint8Array, found: FoundReference, target: Target, style
   }
   // Split over keys without one for the digest: it goes behind the tag, where every template that joins them puts it right.
   if (tag === undefined) return [];
-  return [{ part: tag, text: suffix({ tag: target.tag ?? 'latest', ...(target.digest ? { digest: target.digest } : {}) }).slice(1) }];
+  return [
+    { part: tag, text: suffix({ tag: target.tag ?? 'latest', ...(target.digest ? { digest: target.digest } : {}) }).slice(1) },
+  ];
 }
 
 /** The registry and path as written. */

@@ -26,5 +26,9 @@ export function followed(reference: Reference): Reference | undefined {
 
 /** One spelling for all spellings of a reference, with the tag always there unless a digest stands alone. */
 export function keyOf(reference: Reference): string {
-  return formatReference(reference.tag === undefined && reference.digest === undefined ? { ...reference, tag: 'latest' as Reference['tag'] & string } : reference);
+  return formatReference(
+    reference.tag === undefined && reference.digest === undefined
+      ? { ...reference, tag: 'latest' as Reference['tag'] & string }
+      : reference,
+  );
 }

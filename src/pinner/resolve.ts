@@ -32,14 +32,23 @@ export interface ResolveOptions {
  * Asks for each distinct reference once. A registry that cannot be reached costs a few tries and then fails the rest of its
  * own references only; all others go on.
  */
-export async function resolveReferences(client: RegistryClient, references: Iterable<Reference>, options: ResolveOptions = {}): Promise<Resolutions> {
+export async function resolveReferences(
+  client: RegistryClient,
+  references: Iterable<Reference>,
+  options: ResolveOptions = {},
+): Promise<Resolutions> {
   const resolutions = new Map<string, Outcome<Resolution>>();
   const resolveOne = createResolver(client, options.policy ?? 'digest');
-  await forEachReference(references, options, async (reference) => {
-    const outcome = await resolveOne(reference);
-    resolutions.set(keyOf(reference), outcome);
-    return outcome;
-  }, (reference, failure) => resolutions.set(keyOf(reference), { ok: false, failure }));
+  await forEachReference(
+    references,
+    options,
+    async (reference) => {
+      const outcome = await resolveOne(reference);
+      resolutions.set(keyOf(reference), outcome);
+      return outcome;
+    },
+    (reference, failure) => resolutions.set(keyOf(reference), { ok: false, failure }),
+  );
   return resolutions;
 }
 
@@ -96,7 +105,8 @@ function createResolver(client: RegistryClient, policy: Policy): (reference: Ref
   };
   return async (reference) => {
     const { tag } = reference;
-    if (policy === 'digest' || tag === undefined || chooseTag(tag, candidatesOf(tag), policy) === tag) return client.resolve(reference);
+    if (policy === 'digest' || tag === undefined || chooseTag(tag, candidatesOf(tag), policy) === tag)
+      return client.resolve(reference);
     const tags = await tagsOf(reference);
     if (!tags.ok) return tags;
     const moved = chooseTag(tag, tags.value, policy);
@@ -107,8 +117,10 @@ function createResolver(client: RegistryClient, policy: Policy): (reference: Ref
 
 /** A tag that would be newer if this one were a version: asking for the list of tags is only worth it when one can be. */
 function candidatesOf(tag: string): string[] {
-  return [tag.replace(/^(v?)(\d+(?:\.\d+){0,3})/, (_, prefix: string, numbers: string) => {
-    const parts = numbers.split('.');
-    return `${prefix}${[...parts.slice(0, -1), Number(parts.at(-1)) + 1].join('.')}`;
-  })];
+  return [
+    tag.replace(/^(v?)(\d+(?:\.\d+){0,3})/, (_, prefix: string, numbers: string) => {
+      const parts = numbers.split('.');
+      return `${prefix}${[...parts.slice(0, -1), Number(parts.at(-1)) + 1].join('.')}`;
+    }),
+  ];
 }

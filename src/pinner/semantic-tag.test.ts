@@ -24,5 +24,6 @@ test('a tag moves as far as the policy lets it, in its own line', () => {
     ['1.2.3_amd64', ['1.2.4_arm64', '1.2.4_amd64'], 'patch', '1.2.4_amd64'],
     ['99999999999999999999', ['1'], 'major', '99999999999999999999'],
   ];
-  for (const [current, tags, policy, expected] of cases) assert.equal(chooseTag(current as Tag, tags, policy), expected, `${current} ${policy}`);
+  for (const [current, tags, policy, expected] of cases)
+    assert.equal(chooseTag(current as Tag, tags, policy), expected, `${current} ${policy}`);
 });

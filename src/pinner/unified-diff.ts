@@ -15,7 +15,8 @@ export function unifiedDiff(path: string, before: Uint8Array, edits: readonly Ed
     while (line + 1 < starts.length && starts[line + 1]! <= edit.start) line++;
     changed.set(line, [...(changed.get(line) ?? []), edit]);
   }
-  const text = (index: number): string => Buffer.from(before.subarray(starts[index], starts[index + 1] ?? before.length)).toString('latin1');
+  const text = (index: number): string =>
+    Buffer.from(before.subarray(starts[index], starts[index + 1] ?? before.length)).toString('latin1');
   const edited = (index: number): string => {
     const end = starts[index + 1] ?? before.length;
     let from = starts[index]!;
@@ -78,9 +79,7 @@ function marked(mark: string, line: string): string {
 
 /** As git writes a path with characters that would end or confuse the line. */
 function quoted(path: string): string {
-  // oxlint-disable-next-line no-control-regex
   if (!/[\x00-\x1f"\\\x7f]/.test(path)) return path;
   const escaped = path.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\t', '\\t');
-  // oxlint-disable-next-line no-control-regex
   return `"${escaped.replace(/[\x00-\x1f\x7f]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)}"`;
 }

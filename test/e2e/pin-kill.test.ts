@@ -33,7 +33,11 @@ const names = Array.from({ length: FILES }, (_, index) => `compose.${index}.yaml
 /** Starts a writing run and kills it without warning at the given event in the folder: of staging, or of putting files in place. */
 async function killAt(what: 'staged' | 'placed', event: number): Promise<void> {
   const main = new URL('../../src/main.ts', import.meta.url).pathname;
-  const child = spawn(process.execPath, [main, 'pin', '--write'], { cwd: tree.folder, env: { PATH: process.env['PATH'], HOME: tree.folder }, stdio: 'ignore' });
+  const child = spawn(process.execPath, [main, 'pin', '--write'], {
+    cwd: tree.folder,
+    env: { PATH: process.env['PATH'], HOME: tree.folder },
+    stdio: 'ignore',
+  });
   let events = 0;
   const watcher = watch(tree.folder, (_, name) => {
     if (name?.startsWith('.holdfast-pin') === (what === 'staged') && ++events === event) child.kill('SIGKILL');
@@ -46,7 +50,14 @@ async function killAt(what: 'staged' | 'placed', event: number): Promise<void> {
 test('a run killed in the middle of writing leaves every file old or new, and the next run finishes and cleans up', async () => {
   const [old, fresh] = [content(`${host}/team/web:1`), content(`${host}/team/web:1@${DIGEST}`)];
   let halfDone = 0;
-  for (const [what, event] of [['staged', 1], ['staged', 10], ['placed', 1], ['placed', 4], ['placed', 12], ['placed', 24]] as const) {
+  for (const [what, event] of [
+    ['staged', 1],
+    ['staged', 10],
+    ['placed', 1],
+    ['placed', 4],
+    ['placed', 12],
+    ['placed', 24],
+  ] as const) {
     await tree.write(Object.fromEntries(names.map((name) => [name, old])));
     await killAt(what, event);
     let renewed = 0;

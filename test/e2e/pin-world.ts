@@ -41,9 +41,14 @@ export async function createTree(): Promise<Tree> {
 /** A process with only what it needs of this one's environment, so that no login of the machine leaks into a test. */
 export function run(folder: string, program: string, args: string[], env: Record<string, string> = {}): Promise<Ran> {
   return new Promise((resolve) => {
-    execFile(program, args, { cwd: folder, env: { PATH: process.env['PATH'], HOME: folder, ...env }, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
-      resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr });
-    });
+    execFile(
+      program,
+      args,
+      { cwd: folder, env: { PATH: process.env['PATH'], HOME: folder, ...env }, maxBuffer: 64 * 1024 * 1024 },
+      (error, stdout, stderr) => {
+        resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr });
+      },
+    );
   });
 }
 
@@ -57,7 +62,10 @@ export interface DebianRegistry {
 export async function startDebianRegistry(): Promise<DebianRegistry> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-registry-'));
   const config = join(folder, 'config.yml');
-  await writeFile(config, `version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: ${folder}/data\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:0\n`);
+  await writeFile(
+    config,
+    `version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: ${folder}/data\n  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:0\n`,
+  );
   const child = spawn('docker-registry', ['serve', config], { stdio: ['ignore', 'pipe', 'pipe'] });
   const host = await new Promise<string>((resolve, reject) => {
     let log = '';
@@ -99,7 +107,10 @@ export async function push(host: string, path: string, tag: string, seed: string
     manifests.push({ mediaType: MediaType.ociManifest, digest, size: bytes.length, platform: { os, architecture } });
   }
   const index = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MediaType.ociIndex, manifests }));
-  return { digest: await putManifest(host, path, tag, MediaType.ociIndex, index), children: manifests.map(({ digest }) => digest) };
+  return {
+    digest: await putManifest(host, path, tag, MediaType.ociIndex, index),
+    children: manifests.map(({ digest }) => digest),
+  };
 }
 
 export async function deleteManifest(host: string, path: string, digest: string): Promise<void> {
@@ -116,13 +127,28 @@ async function imageManifest(host: string, path: string, seed: string, architect
   const start = await fetch(`http://${host}/v2/${path}/blobs/uploads/`, { method: 'POST' });
   const location = new URL(start.headers.get('location') ?? '', `http://${host}`);
   location.searchParams.set('digest', digestOf(config));
-  const put = await fetch(location, { method: 'PUT', body: new Uint8Array(config), headers: { 'content-type': 'application/octet-stream' } });
+  const put = await fetch(location, {
+    method: 'PUT',
+    body: new Uint8Array(config),
+    headers: { 'content-type': 'application/octet-stream' },
+  });
   if (put.status !== 201) throw new Error(`PUT of a blob answered ${put.status}`);
-  return Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MediaType.ociManifest, config: { mediaType: MediaType.ociConfig, digest: digestOf(config), size: config.length }, layers: [] }));
+  return Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: MediaType.ociManifest,
+      config: { mediaType: MediaType.ociConfig, digest: digestOf(config), size: config.length },
+      layers: [],
+    }),
+  );
 }
 
 async function putManifest(host: string, path: string, name: string, mediaType: string, bytes: Buffer): Promise<string> {
-  const answer = await fetch(`http://${host}/v2/${path}/manifests/${name}`, { method: 'PUT', body: new Uint8Array(bytes), headers: { 'content-type': mediaType } });
+  const answer = await fetch(`http://${host}/v2/${path}/manifests/${name}`, {
+    method: 'PUT',
+    body: new Uint8Array(bytes),
+    headers: { 'content-type': mediaType },
+  });
   if (answer.status !== 201) throw new Error(`PUT of a manifest answered ${answer.status}: ${await answer.text()}`);
   return digestOf(bytes);
 }

@@ -3,10 +3,20 @@ import { chmodSync, readdirSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { findTool } from '../support/tools.ts';
-import { createTree, deleteManifest, push, run, startDebianRegistry, type DebianRegistry, type Pushed, type Tree } from './pin-world.ts';
+import {
+  createTree,
+  deleteManifest,
+  push,
+  run,
+  startDebianRegistry,
+  type DebianRegistry,
+  type Pushed,
+  type Tree,
+} from './pin-world.ts';
 
 /** `holdfast pin` as a process, against the registry that Debian packages. */
-const missing = findTool('docker-registry') === undefined && process.env['CI'] !== 'true' ? 'docker-registry is not installed' : false;
+const missing =
+  findTool('docker-registry') === undefined && process.env['CI'] !== 'true' ? 'docker-registry is not installed' : false;
 
 describe('holdfast pin against a real registry', { skip: missing }, () => {
   let registry: DebianRegistry;
@@ -26,11 +36,15 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
   });
   afterEach(() => tree.remove());
 
-  const taskDefinition = (image: string): string => `{\r\n  "family": "web",\r\n  "containerDefinitions": [ { "name":"web",   "image" : "${image}" } ]\r\n}`;
+  const taskDefinition = (image: string): string =>
+    `{\r\n  "family": "web",\r\n  "containerDefinitions": [ { "name":"web",   "image" : "${image}" } ]\r\n}`;
   const compose = (image: string): string => `services:\n  api:\n    image:   ${image}   # the api\n`;
 
   test('shows a diff and writes nothing; then writes exactly that; then has nothing to do', async () => {
-    await tree.write({ 'task-definition.json': taskDefinition(`${host}/team/web:1.2.3`), 'deploy/compose.yaml': compose(`${host}/team/api:2.0-alpine`) });
+    await tree.write({
+      'task-definition.json': taskDefinition(`${host}/team/web:1.2.3`),
+      'deploy/compose.yaml': compose(`${host}/team/api:2.0-alpine`),
+    });
     chmodSync(join(tree.folder, 'deploy/compose.yaml'), 0o640);
     const shown = await tree.run(['pin']);
     assert.equal(shown.code, 0, shown.stderr);
@@ -51,7 +65,11 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
   });
 
   test('a dead registry and a missing tag are listed, the rest is written, exit 1; --atomic writes nothing', async () => {
-    const files = { 'compose.yaml': compose(`${host}/team/api:2.0-alpine`), 'gone/compose.yaml': compose(`${host}/team/api:nope`), 'dead/compose.yaml': compose('127.0.0.1:1/team/api:1') };
+    const files = {
+      'compose.yaml': compose(`${host}/team/api:2.0-alpine`),
+      'gone/compose.yaml': compose(`${host}/team/api:nope`),
+      'dead/compose.yaml': compose('127.0.0.1:1/team/api:1'),
+    };
     await tree.write(files);
     const atomic = await tree.run(['pin', '--write', '--atomic']);
     assert.equal(atomic.code, 1);
@@ -62,7 +80,10 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
     assert.match(ran.stderr, /^unreachable: 127\.0\.0\.1:1\/team\/api:1/m);
     assert.equal(await tree.read('compose.yaml'), compose(`${host}/team/api:2.0-alpine@${api.digest}`));
     assert.equal(await tree.read('dead/compose.yaml'), files['dead/compose.yaml']);
-    assert.deepEqual(readdirSync(tree.folder).filter((name) => name.startsWith('.')), []);
+    assert.deepEqual(
+      readdirSync(tree.folder).filter((name) => name.startsWith('.')),
+      [],
+    );
   });
 
   test('update follows a moved tag, a policy moves it further, remove takes the digest away', async () => {
@@ -73,7 +94,10 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
     await push(host, 'team/moving', '2.0.0', 'd');
     const stale = await tree.run(['pin', 'check', '--json']);
     assert.equal(stale.code, 1);
-    assert.deepEqual(JSON.parse(stale.stdout).findings.map(({ rule }: { rule: string }) => rule), ['stale']);
+    assert.deepEqual(
+      JSON.parse(stale.stdout).findings.map(({ rule }: { rule: string }) => rule),
+      ['stale'],
+    );
     assert.match((await tree.run(['pin', '--write'])).stderr, /Nothing to do/);
     await tree.run(['pin', '--write', '--update']);
     assert.equal(await tree.read('compose.yaml'), compose(`${host}/team/moving:1.0.0@${second.digest}`));
@@ -85,22 +109,31 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
 
   test('check finds what is unpinned, and a digest that vanished, be it one child of an index', async () => {
     const lost = await push(host, 'team/lost', '1', 'lost', ['linux/amd64', 'linux/arm64']);
-    await tree.write({ 'a/compose.yaml': compose(`${host}/team/lost:1@${lost.digest}`), 'b/compose.yaml': compose(`${host}/team/lost:1`) });
+    await tree.write({
+      'a/compose.yaml': compose(`${host}/team/lost:1@${lost.digest}`),
+      'b/compose.yaml': compose(`${host}/team/lost:1`),
+    });
     await deleteManifest(host, 'team/lost', lost.children[1]!);
     const text = await tree.run(['pin', 'check']);
     assert.equal(text.code, 1);
     assert.match(text.stdout, /^a\/compose.yaml:3:14: vanished: .*the image for linux\/arm64 of its index is gone$/m);
     assert.match(text.stdout, /^b\/compose.yaml:3:14: unpinned: /m);
     await deleteManifest(host, 'team/lost', lost.digest);
-    const rules = JSON.parse((await tree.run(['pin', 'check', 'a', '--json'])).stdout).findings.map(({ rule }: { rule: string }) => rule);
+    const rules = JSON.parse((await tree.run(['pin', 'check', 'a', '--json'])).stdout).findings.map(
+      ({ rule }: { rule: string }) => rule,
+    );
     assert.deepEqual(rules, ['vanished', 'stale']);
 
     const offline = await tree.run(['pin', 'check', '--offline', '--sarif'], { HOME: '/nonexistent' });
     assert.equal(offline.code, 1);
     const { results } = JSON.parse(offline.stdout).runs[0];
-    assert.deepEqual(results.map((result: { ruleId: string; locations: { physicalLocation: unknown }[] }) => [result.ruleId, result.locations[0]!.physicalLocation]), [
-      ['image-unpinned', { artifactLocation: { uri: 'b/compose.yaml' }, region: { startLine: 3, startColumn: 14 } }],
-    ]);
+    assert.deepEqual(
+      results.map((result: { ruleId: string; locations: { physicalLocation: unknown }[] }) => [
+        result.ruleId,
+        result.locations[0]!.physicalLocation,
+      ]),
+      [['image-unpinned', { artifactLocation: { uri: 'b/compose.yaml' }, region: { startLine: 3, startColumn: 14 } }]],
+    );
     const github = await tree.run(['pin', 'check', '--offline', '--github']);
     assert.match(github.stdout, /^::error file=b\/compose.yaml,line=3,col=14,title=image unpinned::/);
   });
@@ -110,11 +143,17 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
     assert.equal((await tree.run(['pin', '--write', '--lock'])).code, 0);
     const lock = await tree.read('pins.lock.json');
     const pin = JSON.parse(lock).pins[`${host}/team/web:1.2.3`];
-    assert.deepEqual([pin.digest, pin.mediaType, pin.platforms], [web.digest, 'application/vnd.oci.image.index.v1+json', ['linux/amd64', 'linux/arm64']]);
+    assert.deepEqual(
+      [pin.digest, pin.mediaType, pin.platforms],
+      [web.digest, 'application/vnd.oci.image.index.v1+json', ['linux/amd64', 'linux/arm64']],
+    );
     await tree.run(['pin', '--write', '--lock', '--update']);
     assert.equal(await tree.read('pins.lock.json'), lock);
 
-    await tree.write({ 'compose.yaml': compose(`${host}/team/web:1.2.3`), 'other/compose.yaml': compose(`${host}/team/api:2.0-alpine`) });
+    await tree.write({
+      'compose.yaml': compose(`${host}/team/web:1.2.3`),
+      'other/compose.yaml': compose(`${host}/team/api:2.0-alpine`),
+    });
     const frozen = await tree.run(['pin', '--write', '--frozen']);
     assert.equal(frozen.code, 1);
     assert.match(frozen.stderr, /team\/api:2.0-alpine .*not in the lock file/);
@@ -127,8 +166,14 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
   });
 
   test('commits what it wrote and nothing else, on a branch', async () => {
-    const git = (...args: string[]) => run(tree.folder, 'git', ['-c', 'user.name=Ann', '-c', 'user.email=ann@example.com', ...args]);
-    const identity = { GIT_AUTHOR_NAME: 'Ann', GIT_AUTHOR_EMAIL: 'ann@example.com', GIT_COMMITTER_NAME: 'Ann', GIT_COMMITTER_EMAIL: 'ann@example.com' };
+    const git = (...args: string[]) =>
+      run(tree.folder, 'git', ['-c', 'user.name=Ann', '-c', 'user.email=ann@example.com', ...args]);
+    const identity = {
+      GIT_AUTHOR_NAME: 'Ann',
+      GIT_AUTHOR_EMAIL: 'ann@example.com',
+      GIT_COMMITTER_NAME: 'Ann',
+      GIT_COMMITTER_EMAIL: 'ann@example.com',
+    };
     await tree.write({ 'compose.yaml': compose(`${host}/team/api:2.0-alpine`), 'other.txt': 'one\n' });
     await git('init', '--quiet', '--initial-branch=main');
     await git('add', '.');
@@ -136,7 +181,10 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
     await tree.write({ 'other.txt': 'two\n' });
     const ran = await tree.run(['pin', '--write', '--branch', 'pins', '--commit', 'Pin images'], identity);
     assert.equal(ran.code, 0, ran.stderr);
-    assert.equal((await git('log', '--format=%s %D', '--name-only', '-1')).stdout.trim(), 'Pin images HEAD -> pins\n\ncompose.yaml');
+    assert.equal(
+      (await git('log', '--format=%s %D', '--name-only', '-1')).stdout.trim(),
+      'Pin images HEAD -> pins\n\ncompose.yaml',
+    );
     assert.equal((await git('status', '--porcelain')).stdout.trim(), 'M other.txt');
 
     await tree.write({ 'compose.yaml': `${compose(`${host}/team/api:2.0-alpine`)}# mine\n` });
@@ -145,7 +193,12 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
   });
 
   test('what cannot be read is reported and left alone, and the others go on', async () => {
-    await tree.write({ 'bad.yaml': 'image: [nginx:1\n  - x: {\n', 'good/compose.yaml': compose(`${host}/team/api:2.0-alpine`), 'huge.json': Buffer.alloc(5 << 20, 32), 'binary.yaml': Buffer.from([0x69, 0, 0x3a]) });
+    await tree.write({
+      'bad.yaml': 'image: [nginx:1\n  - x: {\n',
+      'good/compose.yaml': compose(`${host}/team/api:2.0-alpine`),
+      'huge.json': Buffer.alloc(5 << 20, 32),
+      'binary.yaml': Buffer.from([0x69, 0, 0x3a]),
+    });
     symlinkSync('.', join(tree.folder, 'loop'));
     symlinkSync('nowhere', join(tree.folder, 'dangling.yaml'));
     const ran = await tree.run(['pin', '--write']);
@@ -160,13 +213,27 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
     assert.equal(resolved.code, 1);
     assert.equal(resolved.stdout, `${host}/team/web:1.2.3@${web.digest}\n`);
     assert.match(resolved.stderr, new RegExp(`^not-found: ${host}/team/nope:1`));
-    await tree.write({ 'compose.yaml': compose('${IMAGE}'), 'Dockerfile': `FROM ${host}/team/web:1.2.3@${web.digest}\nFROM nginx\n` });
+    await tree.write({
+      'compose.yaml': compose('${IMAGE}'),
+      'Dockerfile': `FROM ${host}/team/web:1.2.3@${web.digest}\nFROM nginx\n`,
+    });
     const listed = await tree.run(['pin', 'list', '--json']);
-    assert.deepEqual(JSON.parse(listed.stdout).references.map(({ path, state }: { path: string; state: string }) => `${path} ${state}`), ['Dockerfile pinned', 'Dockerfile unpinned', 'compose.yaml variable']);
+    assert.deepEqual(
+      JSON.parse(listed.stdout).references.map(({ path, state }: { path: string; state: string }) => `${path} ${state}`),
+      ['Dockerfile pinned', 'Dockerfile unpinned', 'compose.yaml variable'],
+    );
   });
 
   test('wrong usage is exit code 2', async () => {
-    for (const args of [['pin', '--policy', 'most'], ['pin', '--frozen'], ['pin', '--style=x'], ['pin', 'check', '--json', '--sarif'], ['pin', 'resolve'], ['pin', '--concurrency', '0'], ['pin', 'drift']]) {
+    for (const args of [
+      ['pin', '--policy', 'most'],
+      ['pin', '--frozen'],
+      ['pin', '--style=x'],
+      ['pin', 'check', '--json', '--sarif'],
+      ['pin', 'resolve'],
+      ['pin', '--concurrency', '0'],
+      ['pin', 'drift'],
+    ]) {
       assert.equal((await tree.run(args)).code, 2, args.join(' '));
     }
   });
@@ -177,7 +244,11 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
     test('the command of the article', async () => {
       await push(host, 'mvanholsteijn/paas-monitor', '3.4.0', 'paas');
       const name = `${host}/mvanholsteijn/paas-monitor`;
-      await tree.write({ 'paas-monitor.json': taskDefinition(`${name}:latest`), 'old.json': taskDefinition(`${name}:3.1.0@sha256:${'1'.repeat(64)}`), 'other.json': taskDefinition(`${host}/team/web:1.2.3`) });
+      await tree.write({
+        'paas-monitor.json': taskDefinition(`${name}:latest`),
+        'old.json': taskDefinition(`${name}:3.1.0@sha256:${'1'.repeat(64)}`),
+        'other.json': taskDefinition(`${host}/team/web:1.2.3`),
+      });
       const ran = await tree.run(['cru', 'update', '--image-reference', `${name}:3.4.0`, '--resolve-digest', '.']);
       assert.equal(ran.code, 0, ran.stderr);
       const digest = /Digest (sha256:[a-f0-9]{64})/.exec(ran.stderr)?.[1] ?? '';
@@ -198,7 +269,11 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
       const name = `${host}/team/web`;
       await push(host, 'team/web', 'stable', 'web 1', ['linux/amd64', 'linux/arm64']);
       const alone = `${host}/team/api@${api.digest}`;
-      await tree.write({ 'a/compose.yaml': compose(`${name}:1.2.3`), 'b/compose.yaml': compose(alone), 'c/compose.yaml': compose(`${name}:stable`) });
+      await tree.write({
+        'a/compose.yaml': compose(`${name}:1.2.3`),
+        'b/compose.yaml': compose(alone),
+        'c/compose.yaml': compose(`${name}:stable`),
+      });
       const listed = await tree.run(['cru', 'list']);
       assert.equal(listed.stdout, `a/compose.yaml:${name}:1.2.3\nb/compose.yaml:${alone}\nc/compose.yaml:${name}:stable\n`);
       assert.equal((await tree.run(['cru', 'list', '--no-filename', 'a'])).stdout, `${name}:1.2.3\n`);
@@ -221,7 +296,13 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
 
     test('one image that cannot be resolved does not stop the others', async () => {
       await tree.write({ 'a/compose.yaml': compose(`${host}/team/api:1`), 'b/compose.yaml': compose('127.0.0.1:1/x/y:1') });
-      const ran = await tree.run(['cru', 'update', `--image-reference=${host}/team/api:2.0-alpine`, '--image-reference=127.0.0.1:1/x/y:2', '--resolve-digest']);
+      const ran = await tree.run([
+        'cru',
+        'update',
+        `--image-reference=${host}/team/api:2.0-alpine`,
+        '--image-reference=127.0.0.1:1/x/y:2',
+        '--resolve-digest',
+      ]);
       assert.equal(ran.code, 1);
       assert.match(ran.stderr, /WARNING: could not get digest for image tag 2 for 127\.0\.0\.1:1\/x\/y/);
       assert.equal(await tree.read('a/compose.yaml'), compose(`${host}/team/api:2.0-alpine@${api.digest}`));

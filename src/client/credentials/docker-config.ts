@@ -10,9 +10,13 @@ const SIZE_LIMIT = 1024 * 1024;
  * Logins as `docker login` and `podman login` keep them: `credHelpers` for a host, then `credsStore`, then `auths`
  * (https://docs.docker.com/reference/cli/docker/login/). `paths` are read in order; a file that is not there is passed over.
  */
-export function createDockerConfigSource(paths: string[], helper: HelperSettings): CredentialSource & { hosts(): Promise<Set<string>> } {
+export function createDockerConfigSource(
+  paths: string[],
+  helper: HelperSettings,
+): CredentialSource & { hosts(): Promise<Set<string>> } {
   let read: Promise<JsonObject[]> | undefined;
-  const configs = (): Promise<JsonObject[]> => (read ??= Promise.all(paths.map(readConfig)).then((all) => all.filter((config) => config !== undefined)));
+  const configs = (): Promise<JsonObject[]> =>
+    (read ??= Promise.all(paths.map(readConfig)).then((all) => all.filter((config) => config !== undefined)));
   return {
     async find(host) {
       for (const config of await configs()) {
@@ -23,16 +27,20 @@ export function createDockerConfigSource(paths: string[], helper: HelperSettings
     },
     /** Hosts that somebody has logged in to, as references name them. */
     async hosts() {
-      const names = (await configs()).flatMap((config) => [...Object.keys(objectOf(config['auths'])), ...Object.keys(objectOf(config['credHelpers']))]);
+      const names = (await configs()).flatMap((config) => [
+        ...Object.keys(objectOf(config['auths'])),
+        ...Object.keys(objectOf(config['credHelpers'])),
+      ]);
       return new Set(names.map((name) => name.replace(/^https?:\/\//, '').replace(/\/.*$/, '')));
     },
   };
 }
 
 async function findIn(config: JsonObject, host: string, helper: HelperSettings): Promise<Credentials | undefined> {
-  const keys = host === DOCKER_HUB
-    ? ['https://index.docker.io/v1/', 'index.docker.io', 'docker.io', 'registry-1.docker.io']
-    : [host, `https://${host}`, `https://${host}/v1/`, `https://${host}/v2/`, `http://${host}`];
+  const keys =
+    host === DOCKER_HUB
+      ? ['https://index.docker.io/v1/', 'index.docker.io', 'docker.io', 'registry-1.docker.io']
+      : [host, `https://${host}`, `https://${host}/v1/`, `https://${host}/v2/`, `http://${host}`];
   const auths = objectOf(config['auths']);
   const helpers = objectOf(config['credHelpers']);
   const helperKey = keys.find((key) => typeof helpers[key] === 'string');

@@ -10,9 +10,17 @@ test('ECR hosts, and only they', () => {
   assert.equal(api('123456789012.dkr-ecr.us-east-1.on.aws'), 'https://ecr.us-east-1.api.aws/');
   assert.equal(api('public.ecr.aws'), 'https://api.ecr-public.us-east-1.amazonaws.com/');
   for (const host of [
-    '123.dkr.ecr.us-east-1.amazonaws.com', '123456789012.dkr.ecr.us-east-1.example.test', '123456789012.dkr.ecr.us-east-1.amazonaws.com.evil.example',
-    'x.123456789012.dkr.ecr.us-east-1.amazonaws.com', '123456789012.dkr.ecr.us-east-1.amazonaws.com.cn', '123456789012.dkr.ecr.evil.amazonaws.com',
-    '123456789012.dkr.ecr.us-east-1.amazonaws.com:8443', '123456789012.dkr.ecr..amazonaws.com', 'docker.io', 'ecr.aws', 'evil.public.ecr.aws',
+    '123.dkr.ecr.us-east-1.amazonaws.com',
+    '123456789012.dkr.ecr.us-east-1.example.test',
+    '123456789012.dkr.ecr.us-east-1.amazonaws.com.evil.example',
+    'x.123456789012.dkr.ecr.us-east-1.amazonaws.com',
+    '123456789012.dkr.ecr.us-east-1.amazonaws.com.cn',
+    '123456789012.dkr.ecr.evil.amazonaws.com',
+    '123456789012.dkr.ecr.us-east-1.amazonaws.com:8443',
+    '123456789012.dkr.ecr..amazonaws.com',
+    'docker.io',
+    'ecr.aws',
+    'evil.public.ecr.aws',
     '123456789012.dkr.ecr.us-east-1/x.amazonaws.com',
   ]) {
     assert.equal(parseEcrHost(host), undefined, host);

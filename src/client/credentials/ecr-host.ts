@@ -17,7 +17,14 @@ const REGION = /^[a-z]{2,4}(?:-[a-z]+){1,3}-\d{1,2}$/;
  */
 export function parseEcrHost(host: string): EcrHost | undefined {
   if (host === 'public.ecr.aws') {
-    return { region: 'us-east-1', api: { url: 'https://api.ecr-public.us-east-1.amazonaws.com/', service: 'ecr-public', target: 'SpencerFrontendService.GetAuthorizationToken' } };
+    return {
+      region: 'us-east-1',
+      api: {
+        url: 'https://api.ecr-public.us-east-1.amazonaws.com/',
+        service: 'ecr-public',
+        target: 'SpencerFrontendService.GetAuthorizationToken',
+      },
+    };
   }
   const [account = '', ...labels] = host.split('.');
   if (!/^\d{12}$/.test(account)) return undefined;

@@ -20,11 +20,22 @@ const KEPT = 6 * 3600_000;
  * Logins for Amazon ECR hosts, and for a person's own Holdfast (`own`), from AWS keys: `GetAuthorizationToken` gives a user
  * name and a password for all repositories of a region. The keys only sign; they go nowhere.
  */
-export function createEcrSource(options: { findKeys(): Promise<AwsKeys | undefined>; call: AwsCaller; clock: Clock; own?: OwnRegistry }): CredentialSource {
+export function createEcrSource(options: {
+  findKeys(): Promise<AwsKeys | undefined>;
+  call: AwsCaller;
+  clock: Clock;
+  own?: OwnRegistry;
+}): CredentialSource {
   const { findKeys, call, clock, own } = options;
   const kept = new Map<string, { until: number; credentials: Credentials }>();
 
-  async function fetchLogin(host: string, endpoint: URL, region: string, service: string, target: string): Promise<Credentials | undefined> {
+  async function fetchLogin(
+    host: string,
+    endpoint: URL,
+    region: string,
+    service: string,
+    target: string,
+  ): Promise<Credentials | undefined> {
     const keys = await findKeys();
     if (keys === undefined) return undefined;
     try {

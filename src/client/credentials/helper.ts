@@ -17,9 +17,14 @@ const NOT_FOUND = /credentials not found/i;
  * Asks `docker-credential-<name> get` for the login of `serverUrl` (docker-credential-helpers protocol: the server on
  * stdin, JSON on stdout). `undefined` when it has none. Raises CredentialError.
  */
-export async function askHelper(name: string, serverUrl: string, { environment, timeout }: HelperSettings): Promise<Credentials | undefined> {
+export async function askHelper(
+  name: string,
+  serverUrl: string,
+  { environment, timeout }: HelperSettings,
+): Promise<Credentials | undefined> {
   // The name becomes part of a program's name: it may not lead out of PATH.
-  if (!/^[A-Za-z0-9_.-]{1,100}$/.test(name)) throw new CredentialError('docker’s config.json names a credential helper that is not a program name');
+  if (!/^[A-Za-z0-9_.-]{1,100}$/.test(name))
+    throw new CredentialError('docker’s config.json names a credential helper that is not a program name');
   const program = `docker-credential-${name}`;
   const { promise, resolve, reject } = Promise.withResolvers<{ code: number | undefined; output: string }>();
   const child = spawn(program, ['get'], { env: environment, stdio: ['pipe', 'pipe', 'ignore'] });
@@ -34,9 +39,13 @@ export async function askHelper(name: string, serverUrl: string, { environment, 
     if (output.length > ANSWER_LIMIT) child.kill('SIGKILL');
   });
   child.on('error', (error: NodeJS.ErrnoException) => {
-    reject(new CredentialError(error.code === 'ENOENT'
-      ? `${program} is named in docker’s config.json and is not installed: going on without the login for ${serverUrl}`
-      : `${program} could not be started (${error.code ?? 'unknown'})`));
+    reject(
+      new CredentialError(
+        error.code === 'ENOENT'
+          ? `${program} is named in docker’s config.json and is not installed: going on without the login for ${serverUrl}`
+          : `${program} could not be started (${error.code ?? 'unknown'})`,
+      ),
+    );
   });
   child.on('close', (code) => resolve({ code: code ?? undefined, output }));
   // A helper may answer without reading; its exit code tells what matters.
@@ -61,7 +70,8 @@ function readAnswer(program: string, text: string): Credentials | undefined {
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
   }
-  if (!isJsonObject(answer) || typeof answer['Secret'] !== 'string') throw new CredentialError(`${program} did not answer in the way of credential helpers`);
+  if (!isJsonObject(answer) || typeof answer['Secret'] !== 'string')
+    throw new CredentialError(`${program} did not answer in the way of credential helpers`);
   const username = typeof answer['Username'] === 'string' ? answer['Username'] : '';
   const secret = answer['Secret'];
   if (secret === '') return undefined;
