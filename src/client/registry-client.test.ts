@@ -8,7 +8,8 @@ import { MediaType } from '../core/media-type.ts';
 import { parseReference, type Reference } from '../core/reference.ts';
 import type { Credentials } from './credentials/keychain.ts';
 import { FetchError, type Failure, type Outcome } from './outcome.ts';
-import { createRegistryClient, type ClientSettings } from './registry-client.ts';
+import type { ClientSettings } from './registry-caller.ts';
+import { createRegistryClient } from './registry-client.ts';
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 

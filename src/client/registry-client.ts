@@ -1,22 +1,12 @@
-import type { Clock } from '../core/clock.ts';
 import { digestAlgorithm, digestOf, isDigest, type Digest } from '../core/digest.ts';
 import { isJsonObject, JsonError, parseJson } from '../core/json.ts';
 import { MANIFEST_LIMITS } from '../core/manifest.ts';
 import { MediaType } from '../core/media-type.ts';
 import type { Reference } from '../core/reference.ts';
-import { isLoopbackHost } from './address.ts';
-import { createAuthorizer, type Counterpart } from './authorizer.ts';
 import { bodyChunks, discardBody, readBody, refuseCoding, verifiedChunks } from './body.ts';
-import { parseChallenges, type Challenge } from './challenge.ts';
-import type { Keychain } from './credentials/keychain.ts';
-import { registryHost } from './endpoint.ts';
-import { createHostGate, type HostGate } from './host-gate.ts';
 import { FetchError, settle, type Outcome } from './outcome.ts';
-import { persist, type Patience } from './persist.ts';
-import { createTransport, TransientError, type WireAnswer, type WireRequest } from './transport.ts';
-
-/** A repository somewhere: the part of a reference before tag and digest. */
-export type RepositoryAddress = Pick<Reference, 'host' | 'path'>;
+import { createRegistryCaller, type ClientDependencies, type ClientSettings, type RepositoryAddress } from './registry-caller.ts';
+import type { WireAnswer } from './transport.ts';
 
 /** What a tag or digest points at, as the registry says it. */
 export interface ResolvedManifest {
@@ -52,129 +42,14 @@ export interface RegistryClient {
   close(): void;
 }
 
-export interface ClientDependencies {
-  keychain: Keychain;
-  clock: Clock;
-  wait(milliseconds: number): Promise<void>;
-}
-
-export interface ClientSettings {
-  /** `host[:port]`, spoken to over plain http; loopback hosts need no entry. */
-  insecureHosts?: Iterable<string>;
-  /** `host[:port]` or `host` that may be on a private network although its name does not say so. */
-  privateHosts?: Iterable<string>;
-  /** Registry host -> token host that may be given its credentials. */
-  realmHosts?: ReadonlyMap<string, string>;
-  /** Requests to one host at once (default 32). */
-  concurrency?: number;
-  /** Milliseconds: for a connection (10 000), an answer (30 000), and silence within one (30 000). */
-  connectTimeout?: number;
-  headerTimeout?: number;
-  idleTimeout?: number;
-  /** See Patience: 3, 8, and 60 seconds. */
-  attempts?: number;
-  rateLimitAttempts?: number;
-  longestRest?: number;
-  userAgent?: string;
-}
-
 /** An index comes first: without it Docker Hub answers with the digest of one platform's manifest. */
 const ACCEPT = [MediaType.ociIndex, MediaType.dockerManifestList, MediaType.ociManifest, MediaType.dockerManifest].join(', ');
 const TAG_PAGE_LIMIT = 8 * 1024 * 1024;
 const TAG_PAGES = 200;
 
 export function createRegistryClient(dependencies: ClientDependencies, settings: ClientSettings = {}): RegistryClient {
-  const { keychain, clock, wait } = dependencies;
-  const concurrency = settings.concurrency ?? 32;
-  const idleTimeout = settings.idleTimeout ?? 30_000;
-  const insecureHosts = new Set(settings.insecureHosts);
-  const patience: Patience = {
-    clock,
-    wait,
-    attempts: settings.attempts ?? 3,
-    rateLimitAttempts: settings.rateLimitAttempts ?? 8,
-    longestRest: settings.longestRest ?? 60,
-  };
-  const transport = createTransport({
-    connectionsPerHost: concurrency,
-    connectTimeout: settings.connectTimeout ?? 10_000,
-    headerTimeout: settings.headerTimeout ?? 30_000,
-    insecureHosts,
-    privateHosts: new Set(settings.privateHosts),
-    userAgent: settings.userAgent ?? 'holdfast',
-  });
-  const gates = new Map<string, HostGate>();
-  const counterparts = new Map<string, Promise<Counterpart>>();
-
-  const gateOf = (url: URL): HostGate => {
-    const existing = gates.get(url.host);
-    if (existing) return existing;
-    const gate = createHostGate(concurrency);
-    gates.set(url.host, gate);
-    return gate;
-  };
-  const send = (origin: string, request: WireRequest): Promise<WireAnswer> =>
-    persist(origin, gateOf(request.url), patience, () => transport.send(origin, request));
-  const authorizer = createAuthorizer({ send, keychain, clock, realmHosts: settings.realmHosts ?? new Map(), idleTimeout });
-
-  /** One `/v2/` for each host, whoever asks first: it tells the scheme and the challenge. */
-  function meet(host: string): Promise<Counterpart> {
-    const known = counterparts.get(host);
-    if (known) return known;
-    const meeting = greet(host);
-    counterparts.set(host, meeting);
-    // Only a success is worth keeping.
-    meeting.catch(() => counterparts.delete(host));
-    return meeting;
-  }
-
-  async function greet(host: string): Promise<Counterpart> {
-    const name = registryHost(host);
-    const isPlain = insecureHosts.has(name) || isLoopbackHost(name);
-    const first = new URL(`${isPlain ? 'http' : 'https'}://${name}/`);
-    if (!isPlain) return ping(host, first);
-    try {
-      return await ping(host, first);
-    } catch (error) {
-      // A local registry may speak TLS: what it says to plain http breaks off or makes no sense.
-      const mayBeTls = error instanceof TransientError || (error instanceof FetchError && /Parse Error|HTTP request to an HTTPS/i.test(error.failure.reason));
-      if (!mayBeTls) throw error;
-      return ping(host, new URL(`https://${name}/`)).catch(() => Promise.reject(error));
-    }
-  }
-
-  async function ping(host: string, base: URL): Promise<Counterpart> {
-    const answer = await send(host, { method: 'GET', url: new URL('/v2/', base), headers: {} });
-    if (answer.status === 400 && base.protocol === 'http:') {
-      const text = (await readBody(host, answer, 64 * 1024, idleTimeout)).toString('latin1');
-      if (/HTTPS/i.test(text)) throw new FetchError({ kind: 'unreachable', host, reason: 'client sent an HTTP request to an HTTPS server' });
-    } else {
-      discardBody(answer);
-    }
-    const challenge = answer.status === 401 ? chooseChallenge(host, answer) : undefined;
-    return { host, base, ...(challenge ? { challenge } : {}) };
-  }
-
-  /** One request on a repository, with authorization; a refusal brings a fresh token once. */
-  async function call(repository: RepositoryAddress, request: { method: 'GET' | 'HEAD'; path: string; headers?: Record<string, string>; signal?: AbortSignal }): Promise<WireAnswer> {
-    const counterpart = await meet(repository.host);
-    const scope = `repository:${repository.path}:pull`;
-    for (let refused = 0; ; refused++) {
-      const authorization = await authorizer.authorize(counterpart, scope);
-      const answer = await send(repository.host, {
-        method: request.method,
-        url: new URL(request.path, counterpart.base),
-        headers: { ...request.headers, ...(authorization === undefined ? {} : { authorization }) },
-        ...(request.signal ? { signal: request.signal } : {}),
-      });
-      if (answer.status !== 401 || refused > 0) return answer;
-      const challenge = chooseChallenge(repository.host, answer);
-      discardBody(answer);
-      if (authorization !== undefined && challenge?.scheme === 'basic') return answer;
-      if (challenge) counterpart.challenge = challenge;
-      authorizer.forget(counterpart, scope);
-    }
-  }
+  const caller = createRegistryCaller(dependencies, settings);
+  const { call, idleTimeout } = caller;
 
   /** Turns every status but the expected ones into its failure. */
   async function expect(repository: RepositoryAddress, answer: WireAnswer, what: string, expected: number[]): Promise<void> {
@@ -183,7 +58,7 @@ export function createRegistryClient(dependencies: ClientDependencies, settings:
     const { host } = repository;
     const { status } = answer;
     if (status === 401 || status === 403) {
-      const reason = (await authorizer.hasLogin(host))
+      const reason = (await caller.hasLogin(host))
         ? `the login for it may not read ${repository.path}`
         : `${repository.path} needs a login, or is not there (docker login ${host})`;
       throw new FetchError({ kind: 'denied', host, reason });
@@ -267,7 +142,7 @@ export function createRegistryClient(dependencies: ClientDependencies, settings:
     getManifest: (reference) => settle(() => get(reference)),
     listTags: (repository) => settle(() => tags(repository)),
     openBlob: (repository, digest, request = {}) => settle(() => blob(repository, digest, request)),
-    close: () => transport.close(),
+    close: () => caller.close(),
   };
 }
 
@@ -279,16 +154,6 @@ async function* exactly(host: string, chunks: AsyncIterable<Buffer>, size: numbe
     yield chunk;
   }
   if (received !== size) throw corrupt(host, `it sent ${received} bytes of a part of ${size}`);
-}
-
-function chooseChallenge(host: string, answer: WireAnswer): Challenge | undefined {
-  const challenges = parseChallenges(answer.headers['www-authenticate'] ?? '');
-  const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));
-  const chosen = bearer ?? challenges.find(({ scheme }) => scheme === 'basic');
-  if (chosen === undefined && challenges[0] !== undefined) {
-    throw new FetchError({ kind: 'denied', host, reason: `it wants to be told who asks by "${challenges[0].scheme}", which is not known here` });
-  }
-  return chosen;
 }
 
 function manifestPath(reference: Reference): string {

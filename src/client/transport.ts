@@ -19,11 +19,19 @@ export interface TransportSettings {
   userAgent: string;
 }
 
+/** Content that is not held in memory. */
+export interface StreamedBody {
+  /** How many there will be; a source that gives another count breaks the request off. */
+  bytes: number;
+  /** From the beginning; called again for another try. */
+  open(): AsyncIterable<Uint8Array>;
+}
+
 export interface WireRequest {
-  method: 'GET' | 'HEAD' | 'POST';
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH';
   url: URL;
   headers: Record<string, string>;
-  body?: string;
+  body?: string | Uint8Array | StreamedBody;
   signal?: AbortSignal;
 }
 
@@ -87,7 +95,7 @@ export function createTransport(settings: TransportSettings): Transport {
       if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) return answer;
       answer.body.resume();
       // A token request that is redirected would hand its form to whoever the redirect names.
-      if (method === 'POST') refuse(origin, 'redirects a request that carries a credential');
+      if (method !== 'GET' && method !== 'HEAD') refuse(origin, 'redirects a request that carries a credential or content');
       if (hops === REDIRECTS) refuse(origin, `redirects more than ${REDIRECTS} times`);
       const next = URL.parse(location, url.href);
       if (next === null) refuse(origin, 'redirects to an address that does not parse');
@@ -143,7 +151,7 @@ function exchange(pool: Pool, settings: TransportSettings, origin: string, reque
       'user-agent': settings.userAgent,
       'accept-encoding': 'identity',
       ...request.headers,
-      ...(request.body === undefined ? {} : { 'content-length': String(Buffer.byteLength(request.body)) }),
+      ...(request.body === undefined ? {} : { 'content-length': String(isStreamed(request.body) ? request.body.bytes : Buffer.byteLength(request.body)) }),
     },
     ...(request.signal ? { signal: request.signal } : {}),
   });
@@ -151,7 +159,8 @@ function exchange(pool: Pool, settings: TransportSettings, origin: string, reque
     outgoing.destroy(Object.assign(new Error(message), { code: 'ETIMEDOUT' }));
   };
   let connecting: NodeJS.Timeout | undefined;
-  const waiting = setTimeout(() => fail(`no answer within ${settings.headerTimeout / 1000} s`), settings.headerTimeout);
+  const patience = (): NodeJS.Timeout => setTimeout(() => fail(`no answer within ${settings.headerTimeout / 1000} s`), settings.headerTimeout);
+  let waiting = patience();
   outgoing.on('socket', (socket) => {
     if (!socket.connecting) return;
     connecting = setTimeout(() => fail(`no connection within ${settings.connectTimeout / 1000} s`), settings.connectTimeout);
@@ -161,8 +170,10 @@ function exchange(pool: Pool, settings: TransportSettings, origin: string, reque
     clearTimeout(connecting);
     clearTimeout(waiting);
   };
+  let answered = false;
   outgoing.on('response', (body) => {
     settled();
+    answered = true;
     resolve({ status: body.statusCode ?? 0, headers: body.headers, body, url: request.url });
   });
   outgoing.on('error', (error: NodeJS.ErrnoException) => {
@@ -170,8 +181,56 @@ function exchange(pool: Pool, settings: TransportSettings, origin: string, reque
     if (request.signal?.aborted === true) reject(request.signal.reason as Error);
     else reject(transportFailure(origin, request.url, error));
   });
-  outgoing.end(request.body);
+  const { body } = request;
+  if (body === undefined || !isStreamed(body)) {
+    outgoing.end(body);
+    return promise;
+  }
+  // Each piece that the other side takes is a sign of life; what it does with the last may take longer.
+  const progress = (): void => {
+    clearTimeout(waiting);
+    if (!answered) waiting = patience();
+  };
+  sendStream(outgoing, body, progress, () => answered).catch((error: Error) => {
+    settled();
+    // Ours, not the other side's: it goes to who gave the content.
+    reject(error);
+    outgoing.destroy();
+  });
   return promise;
+}
+
+function isStreamed(body: string | Uint8Array | StreamedBody): body is StreamedBody {
+  return typeof body === 'object' && 'open' in body;
+}
+
+/** Sends as fast as the other side takes, and stops when it has answered before the end. Raises what the source raises. */
+async function sendStream(outgoing: http.ClientRequest, body: StreamedBody, progress: () => void, isAnswered: () => boolean): Promise<void> {
+  let sent = 0;
+  for await (const chunk of body.open()) {
+    if (isAnswered() || outgoing.destroyed) break;
+    sent += chunk.length;
+    if (sent > body.bytes) throw new Error(`content has more than the ${body.bytes} bytes that were announced`);
+    if (!outgoing.write(chunk)) await drained(outgoing);
+    progress();
+  }
+  if (isAnswered() || outgoing.destroyed) {
+    // Half a request is out, so nothing can follow it on this connection once the answer has been read.
+    outgoing.shouldKeepAlive = false;
+    return;
+  }
+  if (sent !== body.bytes) throw new Error(`content has ${sent} of the ${body.bytes} bytes that were announced`);
+  outgoing.end();
+}
+
+function drained(outgoing: http.ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      for (const event of ['drain', 'close', 'response', 'error']) outgoing.off(event, done);
+      resolve();
+    };
+    for (const event of ['drain', 'close', 'response', 'error']) outgoing.on(event, done);
+  });
 }
 
 /** What a broken connection means, in words. */
