@@ -43,6 +43,8 @@ export interface TarHeader {
 export interface TarEntry extends TarHeader {
   /** The character of the header; tells what an `unknown` entry is. */
   typeFlag: string;
+  /** Where its body begins in the archive, in bytes. */
+  offset: number;
   /** For people only. */
   displayName: string;
   /** Must be read before the next entry is asked for, or not at all: what is left of it is skipped then. */

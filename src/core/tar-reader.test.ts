@@ -215,6 +215,9 @@ test('bodies that nobody reads, or not to their end, are passed over', async () 
     if (entry.displayName === 'c') assert.equal((await contentOf(entry)).toString(), 'last');
   }
   assert.deepEqual(names, ['a', 'b', 'c']);
+
+  const offsets = (await readAll(archive)).map(({ entry }) => entry.offset);
+  assert.deepEqual(offsets, [512, 512 + 3072 + 512, 512 + 3072 + 512 + 1024 + 512]);
 });
 
 test('a body that is read too late is told so', async () => {

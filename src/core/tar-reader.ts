@@ -61,7 +61,7 @@ async function* readEntries(bytes: ByteSource, limits: TarLimits): AsyncGenerato
     announced = nothing();
     if (at + entry.size > limits.bytes) tooLarge(limits);
     const body = createBody(bytes, entry.size);
-    yield { ...entry, body: body.chunks };
+    yield { ...entry, offset: bytes.position, body: body.chunks };
     await body.finish();
   }
   if (announced.bytes > 0) throw new TarError('the archive ends behind a header that announces another entry');
@@ -103,7 +103,7 @@ async function readAnnouncement(
   return true;
 }
 
-function describe(header: RawHeader, announced: Announced, globals: PaxRecords, limits: TarLimits): Omit<TarEntry, 'body'> {
+function describe(header: RawHeader, announced: Announced, globals: PaxRecords, limits: TarLimits): Omit<TarEntry, 'body' | 'offset'> {
   const records: PaxRecords = globals.size === 0 ? announced.pax : new Map([...globals, ...announced.pax]);
   const name = paxBytes(records, 'path') ?? announced.longName ?? header.name;
   const linkName = paxBytes(records, 'linkpath') ?? announced.longLinkName ?? header.linkName;
