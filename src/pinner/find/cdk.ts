@@ -12,18 +12,19 @@ const CONTAINER_KEY = /^(?:containers|initContainers|containerDefinitions|contai
  */
 export function findInSource(text: string, language: Language, collector: Collector): void {
   const tokens = tokenize(text, language);
-  const open: string[] = [];
+  // For each open bracket, whether it or one around it belongs to a list of containers.
+  const open: boolean[] = [];
   for (let index = 0; index < tokens.length; index++) {
     const token = tokens[index];
     if (!token) break;
     if (token.kind === 'mark') {
-      if (token.text === '[' || token.text === '{' || token.text === '(') open.push(keyBefore(tokens, index));
+      if (token.text === '[' || token.text === '{' || token.text === '(') open.push(open.at(-1) === true || CONTAINER_KEY.test(keyBefore(tokens, index)));
       else if (token.text === ']' || token.text === '}' || token.text === ')') open.pop();
     }
     if (token.kind === 'word' && FROM_REGISTRY.test(token.text) && tokens[index + 1]?.text === '(') {
       const argument = firstArgument(tokens, index + 2);
-      if (argument) add(argument, token.text, 'certain', tokens, collector);
-    } else if (isImageKey(token)) readKey(tokens, index, open, language, collector);
+      if (argument) add(argument, token.text, 'certain', collector);
+    } else if (isImageKey(token)) readKey(tokens, index, open.at(-1) === true, language, collector);
   }
 }
 
@@ -32,7 +33,7 @@ function isImageKey(token: Token): boolean {
 }
 
 /** `image: "x"`, `"image": "x"`, `image="x"`, `Image = "x"`, `.image("x")`, `Image: jsii.String("x")`, `["image"] = "x"`. */
-function readKey(tokens: Token[], index: number, open: string[], language: Language, collector: Collector): void {
+function readKey(tokens: Token[], index: number, isContainer: boolean, language: Language, collector: Collector): void {
   let at = index + 1;
   if (tokens[at]?.text === ']') at++;
   const mark = tokens[at]?.text;
@@ -42,8 +43,7 @@ function readKey(tokens: Token[], index: number, open: string[], language: Langu
   if (mark !== ':' && mark !== '=' && !isCall && !isPair && !(mark === ',' && before === '{' && language === 'csharp')) return;
   if (mark === '=' && (before === 'const' || before === 'let' || before === 'var' || tokens[at + 1]?.text === '=')) return;
   const value = firstArgument(tokens, at + 1);
-  const isContainer = open.some((key) => CONTAINER_KEY.test(key));
-  if (value) add(value, tokens[index]?.text ?? 'image', isContainer ? 'certain' : 'weak', tokens, collector);
+  if (value) add(value, tokens[index]?.text ?? 'image', isContainer ? 'certain' : 'weak', collector);
 }
 
 /** The string that stands here, through the wrappers of Go; not one that is only the beginning of an expression. */
@@ -67,7 +67,7 @@ function keyBefore(tokens: Token[], index: number): string {
   return tokens[index - 1]?.kind === 'word' ? (mark ?? '') : '';
 }
 
-function add(token: Token, name: string, trust: Trust, _tokens: Token[], collector: Collector): void {
+function add(token: Token, name: string, trust: Trust, collector: Collector): void {
   const span: Span = { start: token.start, end: token.end, text: token.text, exact: token.isLiteral, quoting: token.quoting };
   if (token.isLiteral) collector.add(span, name, trust);
   else if (trust === 'certain') collector.add(span, name, trust, 'variable');

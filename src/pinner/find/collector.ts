@@ -58,6 +58,7 @@ export function createCollector(fileType: FileType): Collector {
     add(span, position, trust, skip) {
       const text = span.text;
       const reading = readLiteral(text);
+      if (reading.kind === 'other') return false;
       if (reading.kind === 'none') {
         if (trust !== 'certain' || text === '' || !/^[A-Za-z0-9][^\s]*$/.test(text) || !/[:/@]/.test(text)) return false;
         return push(span.start, single(span, position, skip ?? 'invalid'));
@@ -65,8 +66,8 @@ export function createCollector(fileType: FileType): Collector {
       if (reading.kind === 'variable') return (trust === 'certain' || /[:/]/.test(text)) && push(span.start, single(span, position, 'variable'));
       if (reading.kind === 'not-registry') return push(span.start, single(span, position, 'not-registry'));
       if (!ENOUGH[trust].includes(reading.strength)) return false;
-      // Escapes can be written anew; a text over several lines cannot.
-      const reason = skip ?? (!span.exact && span.quoting !== 'json' && span.quoting !== 'yaml-double' ? 'escaped' : undefined);
+      // Escapes of JSON can be written anew; what stands on several lines, or spells itself otherwise, is not touched.
+      const reason = skip ?? (!span.exact && span.quoting !== 'json' ? 'escaped' : undefined);
       return push(span.start, single(span, position, reason));
     },
     addSplit(pieces, position, trust) {
@@ -80,7 +81,7 @@ export function createCollector(fileType: FileType): Collector {
       // A tag that brings its digest along (`1.2@sha256:…`) and an empty digest key are both in use.
       const reference = `${registry === '' ? '' : `${registry.replace(/\/$/, '')}/`}${repository}${tag}${digest}`;
       const reading = readLiteral(reference);
-      if (reading.kind === 'none') return false;
+      if (reading.kind === 'none' || reading.kind === 'other') return false;
       const first = pieces[0];
       if (!first) return false;
       const parts = pieces.map(({ role, span, bareHex }): ReferencePart => ({ role, start: span.start, end: span.end, text: span.text, quoting: span.quoting, ...(bareHex ? { bareHex: true as const } : {}) }));

@@ -1,4 +1,4 @@
-import { addWithDefault, findByKeys, type KeyRules } from './image-keys.ts';
+import { addWithDefault, findByKeys, oneLine, type KeyRules } from './image-keys.ts';
 import { spanOf, subSpan, type Collector } from './collector.ts';
 import { findInDockerfile } from './dockerfile.ts';
 import { entryOf, follow, has, itemsAt, mapAt, scalarAt, type MapNode, type Node, type ScalarNode } from './tree.ts';
@@ -41,8 +41,9 @@ const FINDERS: Partial<Record<FileType, Finder>> = {
 };
 
 function addScalar(collector: Collector, node: Node | undefined, position: string, skip?: Parameters<Collector['add']>[3]): void {
-  const scalar = follow(node);
-  if (scalar?.kind === 'scalar' && scalar.style !== 'block') addWithDefault(collector, spanOf(scalar), position, 'certain', skip);
+  const found = follow(node);
+  const scalar = found?.kind === 'scalar' ? oneLine(found) : undefined;
+  if (scalar) addWithDefault(collector, spanOf(scalar), position, 'certain', skip);
 }
 
 function findInCompose(root: Node, collector: Collector): void {

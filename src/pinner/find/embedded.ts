@@ -21,7 +21,7 @@ export function findEmbedded(scalar: ScalarNode, path: string, collector: Collec
 }
 
 function readBlock(scalar: ScalarNode, path: string, collector: Collector, rules: KeyRules): void {
-  if (!/[iI]mage[A-Za-z]*["']?[ \t]*:|repository["']?[ \t]*:/.test(scalar.text)) return;
+  if (!/[iI]mage[A-Za-z]*["']?[ \t]*:|repository["']?[ \t]*:|\/image\b/.test(scalar.text)) return;
   const roots = attempt(() => parseYaml(maskYamlTemplates(scalar.text)).map((document) => document.root));
   const shift = (rules.shift ?? 0) + scalar.start;
   for (const root of roots ?? []) {

@@ -93,13 +93,16 @@ const WANTED: Partial<Record<FileType, RegExp>> = {
 };
 const WANTED_ANY = /[iI]mage|repository["']?[ \t]*:|docker:\/\/|container["']?[ \t]*:|["']?name["']?[ \t]*:[ \t]*["']?gcr\.io/;
 
+// Long, common, and made of descriptions: they name no image.
+const SCHEMA = /^kind:[ \t]*["']?CustomResourceDefinition\b/m;
+
 function readTree(found: FileClass, path: string, text: string, collector: Collector): void {
   const masked = text.includes('{{') || text.includes('{%') || text.includes('<%') ? maskYamlTemplates(text) : text;
   const isTemplate = masked !== text && (masked.includes(MASK) || collector.fileType === 'helm-template' || /\/templates\//.test(path));
   const wanted = WANTED[collector.fileType] ?? WANTED_ANY;
   let roots: (Node | undefined)[];
   try {
-    roots = found.syntax === 'json' || /\.(?:tpl|tftpl|tmpl|template)$/i.test(path) && /^\s*[[{]/.test(text) ? [parseJson(masked)] : parseYaml(masked, (document) => wanted.test(document)).map((document) => document.root);
+    roots = found.syntax === 'json' || (/\.(?:tpl|tftpl|tmpl|template)$/i.test(path) && /^\s*[[{]/.test(text)) ? [parseJsonTemplate(masked)] : parseYaml(masked, (document) => wanted.test(document) && !SCHEMA.test(document)).map((document) => document.root);
   } catch (error) {
     // A template is no YAML yet, and fragments of one are none for themselves: read it line by line.
     if (!(error instanceof SyntaxProblem) || !(isTemplate || /\.(?:tpl|tmpl|tftpl|j2|erb|gotmpl|template|in)$/i.test(path) || /\$\{[A-Za-z_]/.test(text))) throw error;
@@ -118,6 +121,16 @@ function readTree(found: FileClass, path: string, text: string, collector: Colle
     findInDocument(root, fileType, collector);
   }
   if (given === undefined && isValuesPath(path) && collector.fileType === 'yaml') collector.fileType = 'helm-values';
+}
+
+/** JSON, or a template of it: `"cpu": ${cpu}` is not JSON until Terraform or envsubst has filled it in. */
+function parseJsonTemplate(text: string): Node | undefined {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxProblem) || !text.includes('${')) throw error;
+    return parseJson(text.replaceAll(/\$\{[^{}\n]{0,500}\}/g, (found) => MASK.repeat(found.length)));
+  }
 }
 
 /** A name can mislead (`compose.yaml` of another tool); content that is clearly something else wins. */

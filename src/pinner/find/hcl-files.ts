@@ -42,11 +42,12 @@ function collectFeeds(body: Body, scene: Scene): void {
 }
 
 function readBody(body: Body, path: string, resource: string, scene: Scene): void {
+  const siblings = siblingsOf(body.attributes);
   const isBuilt = resource === 'docker_image' && body.blocks.some((block) => block.type === 'build');
   for (const attribute of body.attributes) {
     if (resource === 'docker_image' && attribute.name === 'name') addString(attribute.value, `${path}.name`, 'certain', scene, isBuilt);
     else if (resource === 'docker_registry_image' && attribute.name === 'name') addString(attribute.value, `${path}.name`, 'certain', scene, false);
-    else readAttribute(attribute, path, resource, body.attributes, scene);
+    else readAttribute(attribute, path, resource, siblings, scene);
   }
   for (const block of body.blocks) readBlock(block, path, resource, scene);
 }
@@ -71,7 +72,20 @@ function readBlock(block: Block, path: string, resource: string, scene: Scene): 
   readBody(block.body, at, block.type === 'resource' || block.type === 'data' || block.type === 'source' ? first : resource, scene);
 }
 
-function readAttribute(attribute: Attribute, path: string, resource: string, siblings: Attribute[], scene: Scene): void {
+/** What the attributes of one object say together. */
+interface Siblings {
+  isContainer: boolean;
+  /** Of an image that is split over two attributes. */
+  tag?: Expression;
+}
+
+function siblingsOf(attributes: readonly Attribute[]): Siblings {
+  const isContainer = attributes.some(({ name }) => /^(?:essential|command|portMappings|port_mappings|environment|entryPoint|args|ports|env|container_port)$/.test(name));
+  const tag = attributes.length <= 4 ? attributes.find(({ name }) => name === 'version' || name === 'tag' || name === 'image_tag')?.value : undefined;
+  return { isContainer, ...(tag ? { tag } : {}) };
+}
+
+function readAttribute(attribute: Attribute, path: string, resource: string, siblings: Siblings, scene: Scene): void {
   const at = path === '' ? attribute.name : `${path}.${attribute.name}`;
   const { value } = attribute;
   if (MACHINES.test(resource) && value.kind !== 'object' && value.kind !== 'heredoc') return;
@@ -81,8 +95,7 @@ function readAttribute(attribute: Attribute, path: string, resource: string, sib
     } else readExpression(value, at, resource, scene);
     return;
   }
-  const isContainer = siblings.some((sibling) => /^(?:essential|command|portMappings|port_mappings|environment|entryPoint|args|ports|env|container_port)$/.test(sibling.name));
-  const trust: Trust = attribute.name !== 'image' ? (attribute.name === 'image_uri' ? 'likely' : 'tagged') : scene.isNomad || isContainer || isContainerResource(resource) ? 'certain' : 'weak';
+  const trust: Trust = attribute.name !== 'image' ? (attribute.name === 'image_uri' ? 'likely' : 'tagged') : scene.isNomad || siblings.isContainer || isContainerResource(resource) ? 'certain' : 'weak';
   readImage(value, at, trust, siblings, scene);
 }
 
@@ -90,22 +103,25 @@ function isContainerResource(resource: string): boolean {
   return /^(?:docker_|kubernetes_|kubectl_|aws_ecs_|aws_batch_|aws_apprunner|aws_lambda_|aws_sagemaker|google_cloud_run|azurerm_container|azurerm_linux_web|nomad_|helm_|aws_lightsail_container|coder_|podman_|fly_|aws_codebuild)/.test(resource);
 }
 
-function readImage(value: Expression, at: string, trust: Trust, siblings: Attribute[], scene: Scene): void {
+function readImage(value: Expression, at: string, trust: Trust, siblings: Siblings, scene: Scene): void {
   if (value.kind === 'string') {
-    const tag = siblings.find((sibling) => sibling.name === 'version' || sibling.name === 'tag' || sibling.name === 'image_tag')?.value;
+    const { tag } = siblings;
     const reading = readLiteral(value.text);
     const isOpen = reading.kind === 'reference' && reading.strength !== 'tag' && reading.strength !== 'digest';
-    if (isOpen && tag?.kind === 'string' && readLiteral(`x:${tag.text}`).kind === 'reference' && siblings.length <= 4) {
+    if (isOpen && tag?.kind === 'string' && readLiteral(`x:${tag.text}`).kind === 'reference') {
       scene.collector.addSplit([{ role: 'repository', span: asSpan(value) }, { role: 'tag', span: asSpan(tag) }], at, 'certain');
     } else addString(value, at, trust, scene, false);
   } else if (value.kind === 'operation' || (value.kind === 'call' && /^(?:coalesce|try|lookup|tostring)$/.test(value.name))) {
     // A choice between values: those that are literal are read, with the certainty of a tag.
-    for (const item of value.items) readImage(item, at, 'tagged', [], scene);
+    for (const item of value.items) readImage(item, at, 'tagged', { isContainer: false }, scene);
   } else readExpression(value, at, '', scene);
 }
 
 function readExpression(value: Expression, path: string, resource: string, scene: Scene): void {
-  if (value.kind === 'object') for (const entry of value.entries) readAttribute(entry, path, resource, value.entries, scene);
+  if (value.kind === 'object') {
+    const siblings = siblingsOf(value.entries);
+    for (const entry of value.entries) readAttribute(entry, path, resource, siblings, scene);
+  }
   else if (value.kind === 'tuple' || value.kind === 'operation' || (value.kind === 'call' && !/^(?:templatefile|file|format|join|replace|regex)$/.test(value.name))) {
     for (let index = 0; index < value.items.length; index++) {
       const item = value.items[index];

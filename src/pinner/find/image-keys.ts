@@ -1,7 +1,7 @@
 import { spanOf, subSpan, type Collector, type Span, type Trust } from './collector.ts';
 import { findEmbedded } from './embedded.ts';
 import { readLiteral } from './literal.ts';
-import { follow, itemsAt, scalarAt, type Entry, type MapNode, type Node, type ScalarNode } from './tree.ts';
+import { follow, has, itemsAt, scalarAt, type Entry, type MapNode, type Node, type ScalarNode } from './tree.ts';
 import type { SkipReason } from './types.ts';
 
 /** What the kind of file says of the keys in it. */
@@ -21,7 +21,7 @@ const CUSTOM = /^(?:[A-Za-z0-9]+(?:Image|_image|-image|IMAGE)|image(?:Name|Ref|U
 /** Keys that end like the others and name disks, pictures or settings. */
 const OTHER = /^(?:machine|os|vm|node|disk|boot|ami|background|og|twitter|social|header|hero|featured|cover|logo|icon|profile|thumbnail|preview|banner|splash|avatar|favicon|share|default_?og|pull|push|save|load|build|skip|use|has|is|no|source)_?-?image$/i;
 const CONTAINER_LISTS = /^(?:containers|initContainers|ephemeralContainers|init_containers|container_?definitions|containerStatuses|initContainerStatuses|sidecars|container|services)$/i;
-const CONTAINER_SIBLINGS = new Set(['command', 'args', 'ports', 'env', 'envFrom', 'environment', 'volumeMounts', 'imagePullPolicy', 'pullPolicy', 'entrypoint', 'portMappings', 'essential', 'script', 'commands', 'securityContext', 'livenessProbe', 'readinessProbe', 'volumes', 'depends_on', 'container_name', 'logConfiguration', 'workingDir', 'containerPort']);
+const CONTAINER_SIBLINGS = ['command', 'args', 'ports', 'env', 'envFrom', 'environment', 'volumeMounts', 'imagePullPolicy', 'pullPolicy', 'entrypoint', 'portMappings', 'essential', 'script', 'commands', 'securityContext', 'livenessProbe', 'readinessProbe', 'volumes', 'depends_on', 'container_name', 'logConfiguration', 'workingDir', 'containerPort'];
 const TAG_KEYS = ['tag', 'imageTag', 'image_tag', 'version'];
 
 /** Reads every map below `node`. */
@@ -49,9 +49,8 @@ function visitMap(map: MapNode, path: string, parentKey: string, collector: Coll
     const at = path === '' ? key : `${path}.${key}`;
     const value = follow(entry.value);
     if (value === undefined) continue;
-    if (value.kind === 'scalar' && value.style !== 'block' && value.style !== 'folded') {
-      if (readImageEntry(map, entry, value, at, parentKey, collector, rules)) continue;
-    }
+    const line = value.kind === 'scalar' ? oneLine(value) : undefined;
+    if (line && readImageEntry(map, entry, line, at, parentKey, collector, rules)) continue;
     if (entry.value?.kind !== 'alias') visit(value, at, key, collector, rules);
   }
   readPatch(map, path, collector, rules);
@@ -68,11 +67,22 @@ function readImageList(map: MapNode, path: string, collector: Collector, rules: 
   });
 }
 
+/** A block scalar of one line as that line; `undefined` for one of more. Any other scalar is itself. */
+export function oneLine(scalar: ScalarNode): ScalarNode | undefined {
+  if (scalar.style !== 'block' && scalar.style !== 'folded') return scalar;
+  const text = scalar.text.trim();
+  if (text === '' || text.includes('\n')) return undefined;
+  const start = scalar.start + scalar.text.indexOf(text);
+  return { kind: 'scalar', start, end: start + text.length, text, style: 'block', exact: true };
+}
+
 function readImageEntry(map: MapNode, entry: Entry, value: ScalarNode, at: string, parentKey: string, collector: Collector, rules: KeyRules): boolean {
   const key = entry.key.text;
   const span = spanOf(value, rules.shift);
   if (key === 'image' || key === 'Image') {
-    const isContainer = CONTAINER_LISTS.test(parentKey) || map.entries.some((sibling) => CONTAINER_SIBLINGS.has(sibling.key.text));
+    // A block device of Ceph.
+    if (parentKey === 'rbd' || has(map, 'monitors') || has(map, 'pool')) return true;
+    const isContainer = CONTAINER_LISTS.test(parentKey) || CONTAINER_SIBLINGS.some((name) => has(map, name));
     const trust: Trust = isContainer ? 'certain' : rules.image;
     const tag = readTagSibling(map, span, rules);
     if (tag !== undefined) return collector.addSplit([{ role: 'repository', span }, { role: 'tag', span: tag }, ...digestOf(map, rules)], at, 'certain');
@@ -112,7 +122,7 @@ function digestOf(map: MapNode, rules: KeyRules): { role: 'digest'; span: Span; 
 /** `{ registry, repository, tag, digest }`, as Helm values and many custom resources have it. */
 function readSplit(map: MapNode, path: string, parentKey: string, collector: Collector, rules: KeyRules): boolean {
   const isImage = /image$/i.test(parentKey);
-  const name = scalarAt(map, 'repository') ?? scalarAt(map, 'repo') ?? (isImage ? (scalarAt(map, 'name') ?? scalarAt(map, 'imageName')) : undefined);
+  const name = scalarAt(map, 'repository') ?? scalarAt(map, 'repo') ?? (isImage ? (scalarAt(map, 'name') ?? scalarAt(map, 'imageName') ?? scalarAt(map, 'reference') ?? scalarAt(map, 'location')) : undefined);
   if (!name || name.text === '') return false;
   const tag = scalarAt(map, 'tag') ?? scalarAt(map, 'imageTag') ?? (isImage ? scalarAt(map, 'version') : undefined);
   const digest = digestOf(map, rules);
@@ -122,8 +132,8 @@ function readSplit(map: MapNode, path: string, parentKey: string, collector: Col
   const span = (role: 'registry' | 'repository' | 'tag', scalar: ScalarNode | undefined): { role: typeof role; span: Span }[] =>
     scalar && scalar.style !== 'block' && scalar.style !== 'folded' ? [{ role, span: spanOf(scalar, rules.shift) }] : [];
   if (tag === undefined && digest.length === 0) {
-    // `image: { name: node:18 }` holds a whole reference.
-    return addWithDefault(collector, spanOf(name, rules.shift), `${path}.${'name'}`, rules.image === 'certain' ? 'likely' : 'tagged', rules.skip);
+    // `image: { name: node:18 }`, an image volume's `{ reference: … }`: a whole reference.
+    return addWithDefault(collector, spanOf(name, rules.shift), `${path}.name`, rules.image === 'certain' ? 'likely' : 'tagged', rules.skip);
   }
   return collector.addSplit([...span('repository', name), ...span('registry', registry), ...span('tag', tag), ...digest], path, 'certain');
 }
@@ -131,9 +141,10 @@ function readSplit(map: MapNode, path: string, parentKey: string, collector: Col
 /** JSON Patch in YAML or JSON: `{ op: replace, path: /spec/…/image, value: nginx:1 }`. */
 function readPatch(map: MapNode, path: string, collector: Collector, rules: KeyRules): void {
   const target = scalarAt(map, 'path');
-  if (!target?.text.endsWith('/image')) return;
+  if (!target?.text.endsWith('/image') || /\/(?:labels|annotations|matchLabels)\//.test(target.text)) return;
   const value = scalarAt(map, 'value');
-  if (value && scalarAt(map, 'op')) collector.add(spanOf(value, rules.shift), `${path}.value`, 'certain', rules.skip);
+  const trust: Trust = /\/(?:containers|initContainers|ephemeralContainers|steps|sidecars)\/[^/]+\/image$/.test(target.text) ? 'likely' : 'weak';
+  if (value && scalarAt(map, 'op')) collector.add(spanOf(value, rules.shift), `${path}.value`, trust, rules.skip);
 }
 
 const DEFAULTED = /^(\$\{[A-Za-z_][A-Za-z0-9_]*:?-)([^${}]+)\}$/;

@@ -2,11 +2,12 @@ import { Fault } from '../../core/fault.ts';
 import { parseReference } from '../../core/reference.ts';
 import { MASK } from './template.ts';
 
-/** What a text is, that stands where an image may stand. */
+/** What a text is, that stands where an image may stand. `other`: certainly something else, a file or a setting. `none`: no valid reference. */
 export type Reading =
   | { kind: 'reference'; strength: Strength }
   | { kind: 'variable' }
   | { kind: 'not-registry' }
+  | { kind: 'other' }
   | { kind: 'none' };
 
 /**
@@ -24,7 +25,7 @@ const FILE_NAME = /\.(?:png|jpe?g|gif|svg|webp|ico|bmp|tiff?|avif|iso|img|qcow2|
 const WORDS = new Set(['true', 'false', 'null', 'none', 'yes', 'no', 'on', 'off', 'auto', 'default', 'latest', 'string', 'undefined', 'enabled', 'disabled', 'image', 'always', 'never']);
 
 export function readLiteral(text: string): Reading {
-  if (text === '' || text.length > 1024 || WORDS.has(text) || /^[0-9.]+$/.test(text)) return { kind: 'none' };
+  if (text === '' || text.length > 1024 || WORDS.has(text) || /^[0-9.]+$/.test(text)) return { kind: 'other' };
   if (PLACEHOLDER.test(text)) return { kind: 'variable' };
   if (!/^[A-Za-z0-9[]/.test(text) || /[\s"'`,;|<>()?*&!]/.test(text)) return { kind: 'none' };
   if (CODEBUILD.test(text)) return { kind: 'not-registry' };
@@ -37,7 +38,7 @@ export function readLiteral(text: string): Reading {
     if (reference.tag !== undefined && PLACEHOLDER_WORD.test(reference.tag)) return { kind: 'variable' };
     if (reference.digest !== undefined) return { kind: 'reference', strength: 'digest' };
     if (reference.tag !== undefined) return { kind: 'reference', strength: 'tag' };
-    if (FILE_NAME.test(text)) return { kind: 'none' };
+    if (FILE_NAME.test(text)) return { kind: 'other' };
     if (reference.host !== 'docker.io' || first === 'docker.io' || first === 'index.docker.io') return { kind: 'reference', strength: 'host' };
     return { kind: 'reference', strength: slash < 0 ? 'bare' : 'path' };
   } catch (error) {

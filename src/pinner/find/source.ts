@@ -18,6 +18,8 @@ const WORD = /[A-Za-z_$\x80-\xff][A-Za-z0-9_$\x80-\xff]*/y;
 /** Splits program text into tokens in one pass; a quote that is never closed ends with its line. */
 export function tokenize(text: string, language: Language): Token[] {
   const tokens: Token[] = [];
+  // Where an unclosed quote was found to have no end on its line, the same mark has none before that line's end either.
+  const openUntil: Record<string, number> = {};
   for (let at = 0; at < text.length; ) {
     const char = text[at] ?? '';
     if (char === ' ' || char === '\n' || char === '\t' || char === '\r') {
@@ -29,7 +31,8 @@ export function tokenize(text: string, language: Language): Token[] {
       at = comment;
       continue;
     }
-    const quote = readQuote(text, at, language);
+    const quote = at < (openUntil[char] ?? 0) ? undefined : readQuote(text, at, language);
+    if (quote?.lineEnd !== undefined) openUntil[quote.token.text] = quote.lineEnd;
     if (quote) {
       tokens.push(quote.token);
       at = quote.next;
@@ -65,6 +68,8 @@ function to(text: string, what: string, from: number): number {
 interface Quote {
   token: Token;
   next: number;
+  /** Of a quote that is not closed: the end of its line. */
+  lineEnd?: number;
 }
 
 const PYTHON_PREFIX = /[rRbBuUfF]{0,2}(?=["'])/y;
@@ -112,7 +117,7 @@ function readQuote(text: string, from: number, language: Language): Quote | unde
     }
   }
   // Never closed: an apostrophe in a text of JSX, or a broken file. The next line starts afresh.
-  return { token: { kind: 'mark', start: from, end: Math.min(start, text.length), text: char, isLiteral: false, quoting: 'plain' }, next: Math.max(start, isOneLine ? start : text.length) };
+  return { token: { kind: 'mark', start: from, end: Math.min(start, text.length), text: char, isLiteral: false, quoting: 'plain' }, next: isOneLine ? start : text.length, lineEnd: at };
 }
 
 /** The index of the `}` of `${…}`; strings and templates inside of it are stepped over roughly, by their braces. */

@@ -27,6 +27,11 @@ export const maskHclTemplates = (text: string): string => maskTemplates(text, [P
 function maskBracket(text: string, bracket: Bracket): string {
   const actions: [number, number][] = [];
   for (let at = text.indexOf(bracket.open); at >= 0; ) {
+    // `${{ … }}` of GitHub Actions is text in a value, and is read as such.
+    if (bracket === GO && text[at - 1] === '$') {
+      at = text.indexOf(bracket.open, at + 2);
+      continue;
+    }
     // A comment of Go's templates ends at `*/` and holds any action.
     const isComment = bracket === GO && /^\{\{-?[ \t]*\/\*/.test(text.slice(at, at + 16));
     const from = isComment ? text.indexOf('*/', at + 4) : at + 2;

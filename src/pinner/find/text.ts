@@ -20,22 +20,25 @@ export function readable(text: string): string {
   return /^[\x00-\x7f]*$/.test(text) ? text : Buffer.from(text, 'latin1').toString('utf8');
 }
 
-/** Answers line and column (1-based, in characters) for offsets into `text`; quick when they are asked in rising order. */
+/** Answers line and column (1-based, in characters) for offsets into `text`; linear as a whole when they are asked in rising order. */
 export function createLineIndex(text: string): (offset: number) => { line: number; column: number } {
   let line = 1;
-  let lineStart = 0;
+  let column = 1;
+  let at = 0;
   return (offset) => {
-    if (offset < lineStart) {
+    if (offset < at) {
       line = 1;
-      lineStart = 0;
+      column = 1;
+      at = 0;
     }
-    for (;;) {
-      const next = text.indexOf('\n', lineStart);
-      if (next < 0 || next >= offset) break;
-      line += 1;
-      lineStart = next + 1;
+    for (; at < offset; at++) {
+      const code = text.charCodeAt(at);
+      if (code === 10) {
+        line += 1;
+        column = 1;
+      } else if ((code & 0xc0) !== 0x80) column += 1; // The further bytes of a character of UTF-8 are no column.
     }
-    return { line, column: [...readable(text.slice(lineStart, offset))].length + 1 };
+    return { line, column };
   };
 }
 

@@ -48,16 +48,28 @@ export function follow(node: Node | undefined): ScalarNode | MapNode | SequenceN
   return at?.kind === 'alias' ? undefined : at;
 }
 
-export function entryOf(node: Node | undefined, key: string): Node | undefined {
+/** The first entry of each key; kept for large maps only, which would else be searched once for each of their entries. */
+const indexes = new WeakMap<MapNode, Map<string, Entry>>();
+const SMALL = 16;
+
+function findEntry(node: Node | undefined, key: string): Entry | undefined {
   const map = follow(node);
   if (map?.kind !== 'map') return undefined;
-  for (const entry of map.entries) if (entry.key.text === key) return entry.value;
-  return undefined;
+  if (map.entries.length <= SMALL) return map.entries.find((entry) => entry.key.text === key);
+  let index = indexes.get(map);
+  if (!index) {
+    index = new Map(map.entries.toReversed().map((entry) => [entry.key.text, entry]));
+    indexes.set(map, index);
+  }
+  return index.get(key);
+}
+
+export function entryOf(node: Node | undefined, key: string): Node | undefined {
+  return findEntry(node, key)?.value;
 }
 
 export function has(node: Node | undefined, key: string): boolean {
-  const map = follow(node);
-  return map?.kind === 'map' && map.entries.some((entry) => entry.key.text === key);
+  return findEntry(node, key) !== undefined;
 }
 
 export function mapAt(node: Node | undefined, ...keys: string[]): MapNode | undefined {
