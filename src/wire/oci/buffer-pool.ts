@@ -18,11 +18,12 @@ const KIB = 1024;
  * must fit in little memory, so the size goes down as more is lent; the smallest is lent without bound, because
  * connections are bounded and no pull may wait for another one's slow reader.
  */
-export function createBufferPool(limit = 64 * KIB * KIB): BufferPool {
+export function createBufferPool(limit = 48 * KIB * KIB): BufferPool {
   const tiers = [
-    { bytes: 512 * KIB, until: limit / 8, kept: 8 },
-    { bytes: 256 * KIB, until: limit, kept: 32 },
-    { bytes: 64 * KIB, until: Infinity, kept: 64 },
+    { bytes: 512 * KIB, until: limit / 8, kept: 4 },
+    { bytes: 256 * KIB, until: (limit * 2) / 3, kept: 16 },
+    { bytes: 128 * KIB, until: limit, kept: 16 },
+    { bytes: 64 * KIB, until: Infinity, kept: 16 },
   ].map((tier) => ({ ...tier, free: [] as BufferPair[] }));
   let lent = 0;
   return {
