@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { JsonError, parseJson } from './json.ts';
 
-const good = ['{}', '[]', '"text"', '{"a":"\\"","b":"\\\\","c":"\\\\\\""}', '{"a":{"a":1},"b":[{"a":1},{"a":2}]}', '["a","a",{"a":"b"}]', '{"a":"}],{[\\"a\\":"}', ' {"\\u0061b" : null , "":0} '];
+const good = [
+  '{}',
+  '[]',
+  '"text"',
+  '{"a":"\\"","b":"\\\\","c":"\\\\\\""}',
+  '{"a":{"a":1},"b":[{"a":1},{"a":2}]}',
+  '["a","a",{"a":"b"}]',
+  '{"a":"}],{[\\"a\\":"}',
+  ' {"\\u0061b" : null , "":0} ',
+];
 for (const text of good) {
   test(`${text} is read as JSON.parse reads it`, () => {
     assert.deepEqual(parseJson(text), JSON.parse(text));
@@ -13,7 +22,10 @@ for (const text of good) {
 const twice = ['{"a":1,"a":2}', '{"a":1,"\\u0061":2}', '[{"b":{"a":"\\\\","a":[]}}]', '{"\\\\":1,"\\\\":2}', '{"":1,"":2}'];
 for (const text of twice) {
   test(`${text} gives a key twice`, () => {
-    assert.throws(() => parseJson(text), (error) => error instanceof JsonError && /given twice/.test(error.message));
+    assert.throws(
+      () => parseJson(text),
+      (error) => error instanceof JsonError && /given twice/.test(error.message),
+    );
   });
 }
 

@@ -863,7 +863,7 @@ describe('the ECR API, asked by the AWS SDK', () => {
       const { createdAt, updatedAt, ...template } = created.repositoryCreationTemplate ?? {};
       assert.ok(createdAt instanceof Date && updatedAt instanceof Date);
       assert.deepEqual(template, {
-        prefix: 'auto',
+        prefix: 'auto/',
         appliedFor: ['CREATE_ON_PUSH'],
         description: 'made by pushes',
         encryptionConfiguration: { encryptionType: 'AES256' },
@@ -880,7 +880,7 @@ describe('the ECR API, asked by the AWS SDK', () => {
       const root = await ecr.createRepositoryCreationTemplate({ prefix: 'ROOT', appliedFor: ['REPLICATION'] });
       assert.equal(root.repositoryCreationTemplate?.imageTagMutability, 'MUTABLE');
       const list = await ecr.describeRepositoryCreationTemplates({});
-      assert.deepEqual(list.repositoryCreationTemplates?.map(({ prefix }) => prefix).sort(), ['ROOT', 'auto']);
+      assert.deepEqual(list.repositoryCreationTemplates?.map(({ prefix }) => prefix).sort(), ['ROOT', 'auto/']);
       assert.deepEqual(
         (await ecr.describeRepositoryCreationTemplates({ prefixes: ['ROOT', 'other'] })).repositoryCreationTemplates?.map(
           ({ prefix }) => prefix,

@@ -25,6 +25,8 @@ export interface EcrServiceOptions {
 
 const SIGNING_NAMES: ReadonlySet<string> = new Set(['ecr']);
 const MIB = 1024 * 1024;
+// A part has up to 20 MiB, and a third more in base64; a manifest has up to 4 MiB, and some clients escape each letter.
+const LONG_BODIES: ReadonlySet<string> = new Set(['UploadLayerPart', 'PutImage']);
 const DOWNLOAD_LIFETIME = 60 * 60 * 1000;
 
 /** The ECR API as a service of the AWS JSON protocol. */
@@ -33,8 +35,7 @@ export function createEcrService(options: EcrServiceOptions): JsonService<Princi
     targetPrefix: 'AmazonEC2ContainerRegistry_V20150921',
     signingNames: SIGNING_NAMES,
     has: (operation) => findOperation(operation) !== undefined,
-    // The longest part is 20 MiB, a third more in base64.
-    bodyLimit: (operation) => (operation === 'UploadLayerPart' ? 32 * MIB : 8 * MIB),
+    bodyLimit: (operation) => (LONG_BODIES.has(operation) ? 32 * MIB : 8 * MIB),
     faults: createEcrFaults(
       options.tagImmutableMessage === undefined ? {} : { tagImmutableMessage: options.tagImmutableMessage },
     ),

@@ -78,7 +78,9 @@ const createTemplate = onRegistry<CreateRepositoryCreationTemplateRequest, Creat
     members: { prefix: { ...PREFIX, required: true }, ...SETTINGS, appliedFor: { ...APPLIED_FOR, required: true } },
   },
   async ({ prefix, ...settings }, call) => {
-    const template = await call.registry.templates.create(call.caller, storedPrefix(prefix), checkSettings(settings));
+    // The prefix as it was written is told again, so that a client's plan shows no drift.
+    const document = { ...checkSettings(settings), prefix };
+    const template = await call.registry.templates.create(call.caller, storedPrefix(prefix), document);
     return { registryId: call.caller.account, repositoryCreationTemplate: describeTemplate(template) };
   },
 );
