@@ -160,7 +160,8 @@ function spaced(bytes: Uint8Array, part: ReferencePart, text: string): string {
 function splice(part: ReferencePart, text: string): Edit {
   let same = 0;
   while (same < part.text.length && same < text.length && part.text[same] === text[same]) same++;
-  return { start: part.start + same, end: part.end, text: text.slice(same) };
+  // Counted from the end: a JSON string may spell the name with escapes (`\/`), which make its bytes longer than its text.
+  return { start: part.end - (part.text.length - same), end: part.end, text: text.slice(same) };
 }
 
 /** Two places may be the same bytes (an anchor and its alias): the splice is made once. */
