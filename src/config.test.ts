@@ -20,7 +20,11 @@ test('the defaults are those of the contract', () => {
 });
 
 test('a flag wins over the environment, and an empty variable counts as unset', () => {
-  const config = readConfig({ HOLDFAST_PORT: '1', HOLDFAST_HOST: '', HOLDFAST_REGION: 'eu-west-1, us-east-1,eu-west-1' }, { port: '0' }, '/');
+  const config = readConfig(
+    { HOLDFAST_PORT: '1', HOLDFAST_HOST: '', HOLDFAST_REGION: 'eu-west-1, us-east-1,eu-west-1' },
+    { port: '0' },
+    '/',
+  );
   assert.equal(config.port, 0);
   assert.equal(config.host, '127.0.0.1');
   assert.deepEqual(config.regions, ['eu-west-1', 'us-east-1']);
@@ -39,12 +43,24 @@ for (const [env, says] of [
   [{ HOLDFAST_PUBLIC_HOST: 'http://x/' }, /without a scheme/],
 ] as const) {
   test(`refuses ${JSON.stringify(env)}`, () => {
-    assert.throws(() => readConfig(env, {}, '/'), (error) => error instanceof ConfigError && says.test(error.message));
+    assert.throws(
+      () => readConfig(env, {}, '/'),
+      (error) => error instanceof ConfigError && says.test(error.message),
+    );
   });
 }
 
 test('times are read in the usual units', () => {
   assert.deepEqual(['0', '500ms', '40s', '15m', '24h', '7d', '1w', '-1s', '1.5s', 's'].map(parseDuration), [
-    0, 500, 40_000, 900_000, 86_400_000, 604_800_000, undefined, undefined, undefined, undefined,
+    0,
+    500,
+    40_000,
+    900_000,
+    86_400_000,
+    604_800_000,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
   ]);
 });

@@ -52,16 +52,55 @@ export interface Setting {
 export const SETTINGS = [
   { variable: 'HOLDFAST_HOST', flag: 'host', value: 'ADDRESS', fallback: '127.0.0.1', help: 'address to listen on' },
   { variable: 'HOLDFAST_PORT', flag: 'port', value: 'PORT', fallback: '4600', help: 'port to listen on; 0 picks a free one' },
-  { variable: 'HOLDFAST_DATA', flag: 'data', value: 'FOLDER', fallback: './.holdfast', help: 'folder for everything that is kept' },
-  { variable: 'HOLDFAST_RUNTIME', flag: 'runtime', value: 'NAME', fallback: 'auto', help: `what runs containers: ${RUNTIMES.join(', ')}` },
+  {
+    variable: 'HOLDFAST_DATA',
+    flag: 'data',
+    value: 'FOLDER',
+    fallback: './.holdfast',
+    help: 'folder for everything that is kept',
+  },
+  {
+    variable: 'HOLDFAST_RUNTIME',
+    flag: 'runtime',
+    value: 'NAME',
+    fallback: 'auto',
+    help: `what runs containers: ${RUNTIMES.join(', ')}`,
+  },
   { variable: 'HOLDFAST_ACCOUNT_ID', flag: 'account-id', value: 'ID', fallback: '123456789012', help: 'the account, 12 digits' },
-  { variable: 'HOLDFAST_REGION', flag: 'region', value: 'NAMES', fallback: 'us-east-1', help: 'regions to serve, separated by commas; the first is the default' },
-  { variable: 'HOLDFAST_PUBLIC_HOST', flag: 'public-host', value: 'HOST:PORT', help: 'host and port written into repositoryUri (default: as the client reached the server)' },
+  {
+    variable: 'HOLDFAST_REGION',
+    flag: 'region',
+    value: 'NAMES',
+    fallback: 'us-east-1',
+    help: 'regions to serve, separated by commas; the first is the default',
+  },
+  {
+    variable: 'HOLDFAST_PUBLIC_HOST',
+    flag: 'public-host',
+    value: 'HOST:PORT',
+    help: 'host and port written into repositoryUri (default: as the client reached the server)',
+  },
   { variable: 'HOLDFAST_ACCESS_KEY_ID', flag: 'access-key-id', value: 'ID', help: 'sets the first key instead of creating one' },
   { variable: 'HOLDFAST_SECRET_ACCESS_KEY', flag: 'secret-access-key', value: 'SECRET', help: 'the secret of the first key' },
-  { variable: 'HOLDFAST_DATABASE_URL', flag: 'database-url', value: 'URL', help: 'metadata database (default: SQLite in the data folder)' },
-  { variable: 'HOLDFAST_BLOBS', flag: 'blobs', value: 'URL', help: 'where blobs are kept: file:FOLDER (default: in the data folder)' },
-  { variable: 'HOLDFAST_LOG', flag: 'log', value: 'LEVEL', fallback: 'info', help: `how much is logged: ${LOG_LEVELS.join(', ')}` },
+  {
+    variable: 'HOLDFAST_DATABASE_URL',
+    flag: 'database-url',
+    value: 'URL',
+    help: 'metadata database (default: SQLite in the data folder)',
+  },
+  {
+    variable: 'HOLDFAST_BLOBS',
+    flag: 'blobs',
+    value: 'URL',
+    help: 'where blobs are kept: file:FOLDER (default: in the data folder)',
+  },
+  {
+    variable: 'HOLDFAST_LOG',
+    flag: 'log',
+    value: 'LEVEL',
+    fallback: 'info',
+    help: `how much is logged: ${LOG_LEVELS.join(', ')}`,
+  },
   {
     variable: 'HOLDFAST_TAG_IMMUTABLE_MESSAGE',
     flag: 'tag-immutable-message',
@@ -70,8 +109,20 @@ export const SETTINGS = [
     help: '"tag" ends every refusal with "because the tag is immutable", as AWS does today; the default says "repository" for IMMUTABLE repositories, which tools look for',
   },
   { variable: 'HOLDFAST_GRACE', flag: 'grace', value: 'TIME', fallback: '24h', help: 'how long a deleted image can be restored' },
-  { variable: 'HOLDFAST_LEASE', flag: 'lease', value: 'TIME', fallback: '15m', help: 'how long a blob without an image is kept for a push under way' },
-  { variable: 'HOLDFAST_COLLECT_EVERY', flag: 'collect-every', value: 'TIME', fallback: '1m', help: 'time between two passes of the collector; 0: only on demand' },
+  {
+    variable: 'HOLDFAST_LEASE',
+    flag: 'lease',
+    value: 'TIME',
+    fallback: '15m',
+    help: 'how long a blob without an image is kept for a push under way',
+  },
+  {
+    variable: 'HOLDFAST_COLLECT_EVERY',
+    flag: 'collect-every',
+    value: 'TIME',
+    fallback: '1m',
+    help: 'time between two passes of the collector; 0: only on demand',
+  },
 ] as const satisfies Setting[];
 
 type Flag = (typeof SETTINGS)[number]['flag'];
@@ -86,7 +137,10 @@ export function readConfig(env: Record<string, string | undefined>, flags: Recor
     if (value !== undefined) values[setting.flag] = value;
   }
   if (values['database-url'] !== undefined) {
-    refuse('database-url', 'only the SQLite database in the data folder is supported; leave it unset and set HOLDFAST_DATA instead');
+    refuse(
+      'database-url',
+      'only the SQLite database in the data folder is supported; leave it unset and set HOLDFAST_DATA instead',
+    );
   }
   const dataFolder = resolve(cwd, values.data ?? '');
   const firstKey = readFirstKey(values);
@@ -97,7 +151,9 @@ export function readConfig(env: Record<string, string | undefined>, flags: Recor
     runtime: oneOf(values, 'runtime', RUNTIMES),
     accountId: matching(values, 'account-id', /^[0-9]{12}$/, '12 digits'),
     regions: readRegions(values),
-    ...(values['public-host'] ? { publicHost: matching(values, 'public-host', /^[^\s/@]{1,255}$/, 'a host, or host:port, without a scheme or path') } : {}),
+    ...(values['public-host']
+      ? { publicHost: matching(values, 'public-host', /^[^\s/@]{1,255}$/, 'a host, or host:port, without a scheme or path') }
+      : {}),
     ...(firstKey ? { firstKey } : {}),
     blobsFolder: readBlobs(values.blobs, cwd) ?? resolve(dataFolder, 'blobs'),
     logLevel: oneOf(values, 'log', LOG_LEVELS),
@@ -120,7 +176,8 @@ export function parseDuration(text: string): number | undefined {
 function readRegions(values: Values): string[] {
   const regions = (values.region ?? '').split(',').map((name) => name.trim());
   for (const region of regions) {
-    if (!/^[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}$/.test(region)) refuse('region', `"${region}" is not a region's name; write names like us-east-1, separated by commas`);
+    if (!/^[a-z]{2,4}(?:-[a-z]+)+-[0-9]{1,2}$/.test(region))
+      refuse('region', `"${region}" is not a region's name; write names like us-east-1, separated by commas`);
   }
   return [...new Set(regions)];
 }
@@ -130,7 +187,10 @@ function readFirstKey(values: Values): ServerConfig['firstKey'] {
   const secretAccessKey = values['secret-access-key'];
   if (accessKeyId === undefined && secretAccessKey === undefined) return undefined;
   if (accessKeyId === undefined || secretAccessKey === undefined) {
-    refuse(accessKeyId === undefined ? 'access-key-id' : 'secret-access-key', 'is missing: the first key needs both its id and its secret');
+    refuse(
+      accessKeyId === undefined ? 'access-key-id' : 'secret-access-key',
+      'is missing: the first key needs both its id and its secret',
+    );
   }
   if (!/^[A-Za-z0-9_]{3,128}$/.test(accessKeyId)) refuse('access-key-id', 'must be 3 to 128 letters and digits');
   if (!/^[\x21-\x7e]{3,128}$/.test(secretAccessKey)) refuse('secret-access-key', 'must be 3 to 128 printable characters');
@@ -158,7 +218,9 @@ function matching(values: Values, flag: Flag, pattern: RegExp, what: string): st
 
 function integer(values: Values, flag: Flag, lowest: number, highest: number): number {
   const value = Number(values[flag]);
-  return Number.isInteger(value) && value >= lowest && value <= highest ? value : refuse(flag, `"${values[flag]}" is not a whole number from ${lowest} to ${highest}`);
+  return Number.isInteger(value) && value >= lowest && value <= highest
+    ? value
+    : refuse(flag, `"${values[flag]}" is not a whole number from ${lowest} to ${highest}`);
 }
 
 function duration(values: Values, flag: Flag): number {

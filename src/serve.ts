@@ -93,7 +93,13 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
     log,
     settings: { graceMs: config.graceMs, leaseMs: config.leaseMs, tagImmutableMessage: config.tagImmutableMessage },
   });
-  const access = createAccess({ meta: meta as unknown as MetaStore<AccessTables>, clock, ids, account: config.accountId, regions: config.regions });
+  const access = createAccess({
+    meta: meta as unknown as MetaStore<AccessTables>,
+    clock,
+    ids,
+    account: config.accountId,
+    regions: config.regions,
+  });
   const firstKey = await access.ensureFirstKey(config.firstKey ?? {});
 
   const wording = { tagImmutableMessage: config.tagImmutableMessage };
@@ -138,7 +144,9 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
 
   const timers = [
     setInterval(() => runQuietly(log, 'noting pulls', () => registry.flushPulls()), FLUSH_PULLS_MS),
-    ...(config.collectEveryMs > 0 ? [setInterval(() => runQuietly(log, 'collecting', () => registry.collector.run()), config.collectEveryMs)] : []),
+    ...(config.collectEveryMs > 0
+      ? [setInterval(() => runQuietly(log, 'collecting', () => registry.collector.run()), config.collectEveryMs)]
+      : []),
   ];
   for (const timer of timers) timer.unref();
 
@@ -191,5 +199,9 @@ async function writeSecret(path: string, value: object): Promise<void> {
 }
 
 function runQuietly(log: Logger, what: string, work: () => Promise<unknown>): void {
-  work().catch((error: unknown) => log.error(`${what} failed; it is tried again`, { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
+  work().catch((error: unknown) =>
+    log.error(`${what} failed; it is tried again`, {
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    }),
+  );
 }

@@ -63,7 +63,12 @@ export const FAULT_SAMPLES: { readonly [K in FaultKind]: FaultFacts[K] } = {
   'signature-invalid': { reason: 'mismatch' },
   'signature-skewed': { signedAt: Date.UTC(2026, 10, 20), now: Date.UTC(2026, 10, 21), window: 300_000 },
   'key-unknown': {},
-  'access-denied': { principal, action: 'ecr:PutImage', resource: `arn:aws:ecr:us-east-1:${registryId}:repository/${repository}`, explicit: false },
+  'access-denied': {
+    principal,
+    action: 'ecr:PutImage',
+    resource: `arn:aws:ecr:us-east-1:${registryId}:repository/${repository}`,
+    explicit: false,
+  },
   'account-unknown': { account: '999999999999', served: [registryId] },
   'region-unknown': { region: 'mars-1', served: ['us-east-1'] },
   'access-key-unknown': { accessKeyId: 'AKIAIOSFODNN7EXAMPLE' },

@@ -11,7 +11,11 @@ export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() 
 /** An error and what caused it, outermost first, each with its stack where it has one. */
 export function describeCauses(error: unknown, limit = 5): string[] {
   const causes: string[] = [];
-  for (let cause = error; cause !== undefined && causes.length < limit; cause = cause instanceof Error ? cause.cause : undefined) {
+  for (
+    let cause = error;
+    cause !== undefined && causes.length < limit;
+    cause = cause instanceof Error ? cause.cause : undefined
+  ) {
     causes.push(cause instanceof Error ? (cause.stack ?? cause.message) : String(cause));
   }
   return causes;

@@ -102,7 +102,8 @@ function chooseMediaType(document: JsonObject, contentType: string | undefined):
   const declared = contentType?.split(';')[0]?.trim();
   const own = document.mediaType;
   if (own !== undefined && typeof own !== 'string') invalid('mediaType must be a string');
-  if (declared && own && declared !== own) invalid(`Content-Type ${declared.slice(0, 200)} is not the manifest's mediaType ${own.slice(0, 200)}`);
+  if (declared && own && declared !== own)
+    invalid(`Content-Type ${declared.slice(0, 200)} is not the manifest's mediaType ${own.slice(0, 200)}`);
   const mediaType = own || declared;
   if (!mediaType) invalid('no media type: neither the request nor the manifest names one');
   return mediaType;
@@ -117,7 +118,8 @@ function readList(value: Json | undefined, member: string, limit: number): Descr
 function readDescriptor(value: Json | undefined, where: string): Descriptor {
   if (!isJsonObject(value)) invalid(`"${where}" must be a descriptor`);
   const { mediaType, digest, size, artifactType } = value;
-  if (typeof mediaType !== 'string' || mediaType === '' || mediaType.length > 255) invalid(`"${where}.mediaType" must be a media type`);
+  if (typeof mediaType !== 'string' || mediaType === '' || mediaType.length > 255)
+    invalid(`"${where}.mediaType" must be a media type`);
   if (typeof digest !== 'string' || !isDigest(digest)) invalid(`"${where}.digest" must be a sha256 or sha512 digest`);
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) invalid(`"${where}.size" must be a count of bytes`);
   if (artifactType !== undefined && typeof artifactType !== 'string') invalid(`"${where}.artifactType" must be a string`);

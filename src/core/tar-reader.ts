@@ -103,7 +103,12 @@ async function readAnnouncement(
   return true;
 }
 
-function describe(header: RawHeader, announced: Announced, globals: PaxRecords, limits: TarLimits): Omit<TarEntry, 'body' | 'offset'> {
+function describe(
+  header: RawHeader,
+  announced: Announced,
+  globals: PaxRecords,
+  limits: TarLimits,
+): Omit<TarEntry, 'body' | 'offset'> {
   const records: PaxRecords = globals.size === 0 ? announced.pax : new Map([...globals, ...announced.pax]);
   const name = paxBytes(records, 'path') ?? announced.longName ?? header.name;
   const linkName = paxBytes(records, 'linkpath') ?? announced.longLinkName ?? header.linkName;

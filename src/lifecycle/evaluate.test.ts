@@ -20,7 +20,9 @@ function policy(...rules: Rule[]) {
         selection: {
           tagStatus: status,
           ...(tags ? { tagPatternList: tags } : {}),
-          ...(more !== undefined ? { countType: 'imageCountMoreThan', countNumber: more } : { countType: 'sinceImagePushed', countUnit: 'days', countNumber: days }),
+          ...(more !== undefined
+            ? { countType: 'imageCountMoreThan', countNumber: more }
+            : { countType: 'sinceImagePushed', countUnit: 'days', countNumber: days }),
         },
         action: { type: 'expire' },
       })),
@@ -61,17 +63,25 @@ test('the worked examples of the documentation', () => {
     'A by 1, B by 1',
   );
   assert.equal(
-    expired(policy({ p: 1, status: 'any', more: 1 }), { A: image('A', 4, ['a']), B: image('B', 3, ['b']), C: image('C', 2, []), D: image('D', 1, ['d']) }),
+    expired(policy({ p: 1, status: 'any', more: 1 }), {
+      A: image('A', 4, ['a']),
+      B: image('B', 3, ['b']),
+      C: image('C', 2, []),
+      D: image('D', 1, ['d']),
+    }),
     'A by 1, B by 1, C by 1',
   );
   assert.equal(
-    expired(policy({ p: 1, tags: ['alpha*'], more: 1 }, { p: 2, status: 'untagged', days: 1 }, { p: 3, status: 'any', more: 1 }), {
-      A: image('A', 4, ['alpha-1', 'beta-1']),
-      B: image('B', 3, []),
-      C: image('C', 2, ['alpha-2']),
-      D: image('D', 1.0001, ['0f3c']),
-      E: image('E', 1, []),
-    }),
+    expired(
+      policy({ p: 1, tags: ['alpha*'], more: 1 }, { p: 2, status: 'untagged', days: 1 }, { p: 3, status: 'any', more: 1 }),
+      {
+        A: image('A', 4, ['alpha-1', 'beta-1']),
+        B: image('B', 3, []),
+        C: image('C', 2, ['alpha-2']),
+        D: image('D', 1.0001, ['0f3c']),
+        E: image('E', 1, []),
+      },
+    ),
     'A by 1, B by 2, D by 3',
   );
 });
@@ -100,7 +110,11 @@ test('a referrer stays with its subject, and is an image like others without it'
 });
 
 test('what is held is not expired, and says who needs it', () => {
-  const [verdict] = evaluateLifecycle(policy({ p: 1, status: 'any', days: 1 }), [image('A', 9, ['v1'], { holders: ['service web'] })], NOW);
+  const [verdict] = evaluateLifecycle(
+    policy({ p: 1, status: 'any', days: 1 }),
+    [image('A', 9, ['v1'], { holders: ['service web'] })],
+    NOW,
+  );
   assert.deepEqual(verdict, {
     digest: digest('A'),
     verdict: 'held',
@@ -116,8 +130,16 @@ test('the extensions: keep, expire by pull, any of several patterns', () => {
     JSON.stringify({
       holdfast: { version: 1 },
       rules: [
-        { rulePriority: 1, selection: { tagStatus: 'tagged', tagPatternList: ['keep*', 'v*'], tagMatch: 'any' }, action: { type: 'keep' } },
-        { rulePriority: 2, selection: { tagStatus: 'any', countType: 'sinceImagePulled', countUnit: 'days', countNumber: 10 }, action: { type: 'expire' } },
+        {
+          rulePriority: 1,
+          selection: { tagStatus: 'tagged', tagPatternList: ['keep*', 'v*'], tagMatch: 'any' },
+          action: { type: 'keep' },
+        },
+        {
+          rulePriority: 2,
+          selection: { tagStatus: 'any', countType: 'sinceImagePulled', countUnit: 'days', countNumber: 10 },
+          action: { type: 'expire' },
+        },
       ],
     }),
   );

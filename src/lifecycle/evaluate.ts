@@ -59,7 +59,9 @@ const DAY = 86_400_000;
  * Cost: images x (tags x patterns), one sort.
  */
 export function evaluateLifecycle(policy: LifecyclePolicy, images: readonly LifecycleImage[], now: number): ImageVerdict[] {
-  const oldestFirst = [...images].sort((a, b) => countedFrom(a) - countedFrom(b) || a.pushedAt - b.pushedAt || (a.digest < b.digest ? -1 : 1));
+  const oldestFirst = [...images].sort(
+    (a, b) => countedFrom(a) - countedFrom(b) || a.pushedAt - b.pushedAt || (a.digest < b.digest ? -1 : 1),
+  );
   const outside = findOutside(images);
   const rules = policy.rules.map((rule) => ({ rule, selected: 0, patterns: rule.patterns.map(compilePattern) }));
 
@@ -92,7 +94,13 @@ export function evaluateLifecycle(policy: LifecyclePolicy, images: readonly Life
   });
 }
 
-function judge(rule: LifecycleRule, image: LifecycleImage, place: number, of: number, now: number): { acts: boolean; reason: Reason } {
+function judge(
+  rule: LifecycleRule,
+  image: LifecycleImage,
+  place: number,
+  of: number,
+  now: number,
+): { acts: boolean; reason: Reason } {
   const limit = rule.countNumber ?? 0;
   switch (rule.countType) {
     case undefined:
@@ -106,7 +114,8 @@ function judge(rule: LifecycleRule, image: LifecycleImage, place: number, of: nu
     case 'sinceImagePulled': {
       const { activatedAt, pulledAt, pushedAt } = image;
       // A restored image that nobody has pulled since counts from its restoration.
-      if (activatedAt !== undefined && (pulledAt === undefined || pulledAt < activatedAt)) return byAge('activated', activatedAt, limit, now);
+      if (activatedAt !== undefined && (pulledAt === undefined || pulledAt < activatedAt))
+        return byAge('activated', activatedAt, limit, now);
       return pulledAt === undefined ? byAge('pushed', pushedAt, limit, now) : byAge('pulled', pulledAt, limit, now);
     }
     case 'sinceImageTransitioned':
@@ -115,7 +124,12 @@ function judge(rule: LifecycleRule, image: LifecycleImage, place: number, of: nu
 }
 
 /** Strictly older: an image pushed exactly one day ago survives "1 day" (the documentation's own example). */
-function byAge(since: 'pushed' | 'pulled' | 'activated' | 'archived', from: number, limitDays: number, now: number): { acts: boolean; reason: Reason } {
+function byAge(
+  since: 'pushed' | 'pulled' | 'activated' | 'archived',
+  from: number,
+  limitDays: number,
+  now: number,
+): { acts: boolean; reason: Reason } {
   const ageMs = now - from;
   const acts = ageMs > limitDays * DAY;
   return { acts, reason: { kind: acts ? 'old-enough' : 'too-young', since, ageMs, limitDays } };
@@ -139,7 +153,12 @@ function findOutside(images: readonly LifecycleImage[]): Map<Digest, Reason> {
     }
   }
   for (const image of images) {
-    if (image.subject !== undefined && image.subject !== image.digest && present.has(image.subject) && !outside.has(image.digest)) {
+    if (
+      image.subject !== undefined &&
+      image.subject !== image.digest &&
+      present.has(image.subject) &&
+      !outside.has(image.digest)
+    ) {
       outside.set(image.digest, { kind: 'refers-to', digest: image.subject });
     }
   }
