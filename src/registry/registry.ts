@@ -56,6 +56,8 @@ export interface Repositories {
   get(place: Place, name: RepositoryName): Promise<Repository>;
   /** By name, ascending. */
   list(place: Place, page: PageRequest & { prefix?: string }): Promise<Page<Repository>>;
+  /** At most `limit` repositories of which the blob is a member, the oldest first: where one might be mounted from. */
+  holding(place: Place, digest: Digest, limit: number): Promise<Repository[]>;
   /** Raises `repository-exists`, `limit-exceeded`, `too-many-resource-tags`. */
   create(caller: Caller, name: RepositoryName, settings?: Partial<RepositorySettings> & { resourceTags?: Record<string, string>; policyText?: string }): Promise<Repository>;
   /**

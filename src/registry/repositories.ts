@@ -134,6 +134,20 @@ export function createRepositories(context: RegistryContext, applyTemplate?: App
       return pageOf(await query.execute(), limit, (row) => [row.name], toRepository);
     },
 
+    async holding(place, digest, limit) {
+      const rows = await meta.read
+        .selectFrom('repository_blob')
+        .innerJoin('repository', 'repository.id', 'repository_blob.repository_id')
+        .selectAll('repository')
+        .where('repository_blob.digest', '=', digest)
+        .where('repository.account', '=', place.account)
+        .where('repository.region', '=', place.region)
+        .orderBy('repository.id')
+        .limit(limit)
+        .execute();
+      return rows.map(toRepository);
+    },
+
     create: (caller, name, settings = {}) => meta.transact((transaction) => create(transaction, caller, name, settings, {})),
 
     async getForPush(caller, name, mayCreate) {

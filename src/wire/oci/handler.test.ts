@@ -149,10 +149,14 @@ test('a mount takes only from where the client may read', async (t) => {
   const mount = (key: Credentials): Promise<Answer> =>
     call('POST', `/v2/mine/app/blobs/uploads/?mount=${digestOf(EMPTY)}&from=team/app`, { as: key });
   assert.equal((await mount(as)).status, 202);
+  const anywhere = (key: Credentials): Promise<Answer> =>
+    call('POST', `/v2/mine/app/blobs/uploads/?mount=${digestOf(EMPTY)}`, { as: key });
+  assert.equal((await anywhere(as)).status, 202);
   assert.equal((await call('HEAD', `/v2/mine/app/blobs/${digestOf(EMPTY)}`, { as })).status, 404);
   await server.ecr.putAccountSetting({ name: 'BLOB_MOUNTING', value: 'DISABLED' });
   assert.equal((await mount(server.credentials)).status, 202);
   await server.ecr.putAccountSetting({ name: 'BLOB_MOUNTING', value: 'ENABLED' });
+  assert.equal((await anywhere(server.credentials)).status, 201);
   assert.equal((await mount(server.credentials)).status, 201);
   assert.equal((await call('HEAD', `/v2/mine/app/blobs/${digestOf(EMPTY)}`, { as })).status, 200);
 });

@@ -108,21 +108,35 @@ function chunkOf(request: IncomingMessage): Chunk {
   return { source, ...(length === undefined ? {} : { length }) };
 }
 
+/** Where a client names no repository to mount from, this many are tried. */
+const SOURCES_TRIED = 50;
+
 /** False where the blob is not to be had there, or not by this client; a session is what it gets then (end-11). */
 async function mount(exchange: Exchange, repository: Repository, digest: Digest, fromText: string | undefined): Promise<boolean> {
   const { deps, place } = exchange;
   const { registry } = deps;
   if ((await registry.layers.stat(repository, digest)) !== undefined) return true;
-  if (fromText === undefined || (await registry.settings.get(place, MOUNTING)) === 'DISABLED') return false;
-  const from = await registry.repositories.find(place, parseRepositoryName(fromText));
-  if (from === undefined) return false;
+  if ((await registry.settings.get(place, MOUNTING)) === 'DISABLED') return false;
+  const sources =
+    fromText === undefined
+      ? await registry.repositories.holding(place, digest, SOURCES_TRIED)
+      : [await registry.repositories.find(place, parseRepositoryName(fromText))];
+  for (const from of sources) {
+    if (from === undefined || !mayRead(exchange, from)) continue;
+    if (await registry.layers.mount(callerOf(exchange), repository, digest, from)) return true;
+  }
+  return false;
+}
+
+/** Having the digest is no right to the content: it is taken only from where this client could read it. */
+function mayRead(exchange: Exchange, repository: Repository): boolean {
   try {
-    authorize(exchange, 'ecr:GetDownloadUrlForLayer', from);
+    authorize(exchange, 'ecr:GetDownloadUrlForLayer', repository);
+    return true;
   } catch (error) {
     if (isFault(error, 'access-denied')) return false;
     throw error;
   }
-  return registry.layers.mount(callerOf(exchange), repository, digest, from);
 }
 
 async function discard(exchange: Exchange, repository: Repository, uploadId: string): Promise<void> {
