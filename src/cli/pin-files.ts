@@ -39,9 +39,6 @@ export const machineFiles: FileSystem = {
       throw error;
     }
   },
-  async realPath(path) {
-    return realpathSync(path);
-  },
 };
 
 interface KindTests {

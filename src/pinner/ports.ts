@@ -8,8 +8,6 @@ export interface FileSystem {
   readFile(path: string): Promise<Uint8Array>;
   /** Follows links. `undefined` when nothing is there, a dangling link included. */
   stat(path: string): Promise<FileStatus | undefined>;
-  /** The path without links, for knowing a folder again. */
-  realPath(path: string): Promise<string>;
 }
 
 export interface DirectoryEntry {

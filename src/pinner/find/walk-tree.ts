@@ -106,7 +106,8 @@ function prefixOf(folder: string): string {
   return folder === '.' ? '' : folder.endsWith('/') ? folder : `${folder}/`;
 }
 
-async function* walkFolder(scene: Scene, folder: string, inherited: readonly Layer[], depth: number): AsyncGenerator<Walked> {
+/** `onlyTracked`: git ignores the folder, and only what it tracks all the same is read. */
+async function* walkFolder(scene: Scene, folder: string, inherited: readonly Layer[], depth: number, onlyTracked = false): AsyncGenerator<Walked> {
   if (depth > MAX_DEPTH) return yield { kind: 'problem', path: folder, message: `more than ${MAX_DEPTH} folders deep` };
   let entries: DirectoryEntry[];
   try {
@@ -120,13 +121,18 @@ async function* walkFolder(scene: Scene, folder: string, inherited: readonly Lay
   if (scene.tracked && names.has('.gitignore')) layers.push(...(await readIgnore(scene.files, folder, '.gitignore')));
   if (scene.options.pinignore !== false && names.has('.pinignore')) layers.push(...(await readIgnore(scene.files, folder, '.pinignore')));
   entries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  const folders: string[] = [];
+  const folders: [string, boolean][] = [];
   let batch: string[] = [];
   for (const { name, kind } of entries) {
     const path = prefixOf(folder) + name;
     if (kind === 'directory') {
-      if (!SKIPPED.has(name) && !isExcluded(scene, layers, path, true)) folders.push(path);
-    } else if (kind === 'file' && mayBeRead(name, path) && !isExcluded(scene, layers, path, false) && isIncluded(scene, path)) {
+      if (SKIPPED.has(name)) continue;
+      const verdict = judge(scene, layers, path, true);
+      const isHidden = onlyTracked || verdict === 'hidden';
+      if (verdict !== 'excluded' && (!isHidden || isTracked(scene, path, true))) folders.push([path, isHidden]);
+    } else if (kind === 'file' && mayBeRead(name, path) && isIncluded(scene, path)) {
+      const verdict = judge(scene, layers, path, false);
+      if (verdict === 'excluded' || ((onlyTracked || verdict === 'hidden') && !isTracked(scene, path, false))) continue;
       batch.push(path);
       if (batch.length === BATCH) {
         yield* readBatch(scene.files, batch, scene.options);
@@ -135,7 +141,7 @@ async function* walkFolder(scene: Scene, folder: string, inherited: readonly Lay
     }
   }
   yield* readBatch(scene.files, batch, scene.options);
-  for (const path of folders) yield* walkFolder(scene, path, layers, depth + 1);
+  for (const [path, isHidden] of folders) yield* walkFolder(scene, path, layers, depth + 1, isHidden);
 }
 
 const NO_BYTES = new Uint8Array();
@@ -149,17 +155,15 @@ function isIncluded(scene: Scene, path: string): boolean {
   return scene.include.length === 0 || evaluateIgnore(scene.include, path.slice(prefixOf(scene.root).length), false) === 'ignored';
 }
 
-function isExcluded(scene: Scene, layers: readonly Layer[], path: string, isDirectory: boolean): boolean {
-  if (evaluateIgnore(scene.exclude, path.slice(prefixOf(scene.root).length), isDirectory) === 'ignored') return true;
+/** `excluded`: by this tool's own rules. `hidden`: by git's, which do not hold for what git tracks. */
+function judge(scene: Scene, layers: readonly Layer[], path: string, isDirectory: boolean): 'read' | 'hidden' | 'excluded' {
+  if (evaluateIgnore(scene.exclude, path.slice(prefixOf(scene.root).length), isDirectory) === 'ignored') return 'excluded';
   for (let index = layers.length - 1; index >= 0; index--) {
     const layer = layers[index];
-    if (!layer) continue;
-    const verdict = evaluateIgnore(layer.rules, path.slice(layer.above), isDirectory);
-    if (verdict === undefined) continue;
-    if (verdict === 'kept') return false;
-    return layer.isOwn || !isTracked(scene, path, isDirectory);
+    const verdict = layer && evaluateIgnore(layer.rules, path.slice(layer.above), isDirectory);
+    if (layer && verdict !== undefined) return verdict === 'kept' ? 'read' : layer.isOwn ? 'excluded' : 'hidden';
   }
-  return false;
+  return 'read';
 }
 
 function isTracked({ tracked }: Scene, path: string, isDirectory: boolean): boolean {
