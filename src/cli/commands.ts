@@ -7,12 +7,14 @@ import { holdCommand } from './hold.ts';
 import { imagesCommand } from './images.ts';
 import { keyCommand } from './key.ts';
 import { pinCommand } from './pin.ts';
+import { pushCommand } from './push.ts';
 import { repositoryCommand } from './repository.ts';
 import { tagsCommand } from './tags.ts';
 
 /** Every command that talks to a terminal, in the order of the help; `serve` is the front door's own. */
 export const commands: Command[] = [
   envCommand,
+  pushCommand,
   keyCommand,
   repositoryCommand,
   tagsCommand,

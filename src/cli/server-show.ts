@@ -1,4 +1,4 @@
-import type { JsonObject } from '../core/json.ts';
+import type { Json, JsonObject } from '../core/json.ts';
 import { isDigest, shortDigest } from '../core/digest.ts';
 import { writeJson, writeLine, type CommandContext, type CommandOption } from './command.ts';
 import { formatTime } from './format.ts';
@@ -17,8 +17,12 @@ export const limitOption: CommandOption = {
 export function cell(row: JsonObject, member: string): string {
   const value = row[member];
   if (value === undefined || value === null) return '-';
-  if (Array.isArray(value)) return value.length === 0 ? '-' : value.join(' ');
-  return String(value);
+  if (Array.isArray(value)) return value.length === 0 ? '-' : value.map((entry) => textOf(entry)).join(' ');
+  return textOf(value);
+}
+
+function textOf(value: Json): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 export function digestCell(row: JsonObject, member: string): string {

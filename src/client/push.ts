@@ -68,7 +68,12 @@ const ERROR_LIMIT = 64 * 1024;
  * (or none, where it has only a digest). Streams from the source in constant memory, and checks every digest on the way.
  * Raises FetchError, PushRefused, ContentError, and what reading the content raises.
  */
-export async function pushImage(caller: RegistryCaller, reference: Reference, content: PushContent, events: PushEvents): Promise<PushReport> {
+export async function pushImage(
+  caller: RegistryCaller,
+  reference: Reference,
+  content: PushContent,
+  events: PushEvents,
+): Promise<PushReport> {
   const { host, path, tag, digest } = reference;
   const repository: RepositoryAddress = { host, path };
   if (digest !== undefined && digest !== content.root.digest) {
@@ -105,14 +110,24 @@ export async function pushImage(caller: RegistryCaller, reference: Reference, co
 }
 
 async function hasBlob(caller: RegistryCaller, repository: RepositoryAddress, digest: Digest): Promise<boolean> {
-  const answer = await caller.call(repository, { method: 'HEAD', path: `/v2/${repository.path}/blobs/${digest}`, actions: 'pull,push' });
+  const answer = await caller.call(repository, {
+    method: 'HEAD',
+    path: `/v2/${repository.path}/blobs/${digest}`,
+    actions: 'pull,push',
+  });
   discardBody(answer);
   // Whatever else is wrong, the upload will be told it with a reason.
   return answer.status === 200;
 }
 
 /** A broken upload begins anew: what the other side has kept of it is not known. */
-async function pushBlob(caller: RegistryCaller, repository: RepositoryAddress, blob: BlobContent, events: PushEvents, signal: AbortSignal): Promise<void> {
+async function pushBlob(
+  caller: RegistryCaller,
+  repository: RepositoryAddress,
+  blob: BlobContent,
+  events: PushEvents,
+  signal: AbortSignal,
+): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     let counted = 0;
     const body: StreamedBody = {
@@ -132,13 +147,26 @@ async function pushBlob(caller: RegistryCaller, repository: RepositoryAddress, b
   }
 }
 
-async function uploadBlob(caller: RegistryCaller, repository: RepositoryAddress, digest: Digest, body: StreamedBody, signal: AbortSignal): Promise<void> {
-  const started = await caller.call(repository, { method: 'POST', path: `/v2/${repository.path}/blobs/uploads/`, body: '', actions: 'pull,push', signal });
+async function uploadBlob(
+  caller: RegistryCaller,
+  repository: RepositoryAddress,
+  digest: Digest,
+  body: StreamedBody,
+  signal: AbortSignal,
+): Promise<void> {
+  const started = await caller.call(repository, {
+    method: 'POST',
+    path: `/v2/${repository.path}/blobs/uploads/`,
+    body: '',
+    actions: 'pull,push',
+    signal,
+  });
   if (started.status !== 202) throw await refusal(caller, repository, started);
   discardBody(started);
   const location = started.headers.location;
   const target = location === undefined ? null : URL.parse(location, started.url.href);
-  if (target === null) throw new FetchError({ kind: 'corrupt', host: repository.host, reason: 'it does not say where to upload to' });
+  if (target === null)
+    throw new FetchError({ kind: 'corrupt', host: repository.host, reason: 'it does not say where to upload to' });
   target.searchParams.set('digest', digest);
   const answer = await caller.call(repository, {
     method: 'PUT',
@@ -153,7 +181,12 @@ async function uploadBlob(caller: RegistryCaller, repository: RepositoryAddress,
   discardBody(answer);
 }
 
-async function putManifest(caller: RegistryCaller, repository: RepositoryAddress, manifest: ManifestContent, name: string): Promise<void> {
+async function putManifest(
+  caller: RegistryCaller,
+  repository: RepositoryAddress,
+  manifest: ManifestContent,
+  name: string,
+): Promise<void> {
   const answer = await caller.call(repository, {
     method: 'PUT',
     path: `/v2/${repository.path}/manifests/${name}`,
@@ -164,8 +197,17 @@ async function putManifest(caller: RegistryCaller, repository: RepositoryAddress
   if (answer.status !== 201 && answer.status !== 200) throw await refusal(caller, repository, answer);
   discardBody(answer);
   const told = answer.headers['docker-content-digest'];
-  if (typeof told === 'string' && told !== '' && told !== manifest.digest && digestAlgorithm(manifest.digest) === told.split(':')[0]) {
-    throw new FetchError({ kind: 'corrupt', host: repository.host, reason: `it took ${manifest.digest} and calls it ${told.slice(0, 140)}` });
+  if (
+    typeof told === 'string' &&
+    told !== '' &&
+    told !== manifest.digest &&
+    digestAlgorithm(manifest.digest) === told.split(':')[0]
+  ) {
+    throw new FetchError({
+      kind: 'corrupt',
+      host: repository.host,
+      reason: `it took ${manifest.digest} and calls it ${told.slice(0, 140)}`,
+    });
   }
 }
 
@@ -184,8 +226,10 @@ async function* verified(blob: BlobContent, onBytes: (count: number) => void): A
     }
     last = chunk;
   }
-  if (bytes !== blob.bytes) throw new ContentError(`the source has ${bytes} bytes of ${blob.digest}, and not the ${blob.bytes} that were said`);
-  if (`${algorithm}:${hash.digest('hex')}` !== blob.digest) throw new ContentError(`the source is damaged: what it has as ${blob.digest} is something else`);
+  if (bytes !== blob.bytes)
+    throw new ContentError(`the source has ${bytes} bytes of ${blob.digest}, and not the ${blob.bytes} that were said`);
+  if (`${algorithm}:${hash.digest('hex')}` !== blob.digest)
+    throw new ContentError(`the source is damaged: what it has as ${blob.digest} is something else`);
   if (last !== undefined) {
     onBytes(last.length);
     yield last;
@@ -197,7 +241,9 @@ async function refusal(caller: RegistryCaller, { host, path }: RepositoryAddress
   const text = await readBody(host, answer, ERROR_LIMIT, caller.idleTimeout);
   const { code, message } = readError(text);
   if (status === 401) {
-    const reason = (await caller.hasLogin(host)) ? `the login for it is not taken` : `pushing to ${path} needs a login (docker login ${host})`;
+    const reason = (await caller.hasLogin(host))
+      ? `the login for it is not taken`
+      : `pushing to ${path} needs a login (docker login ${host})`;
     return new FetchError({ kind: 'denied', host, reason });
   }
   return new PushRefused(message === '' ? `HTTP ${status}${code === '' ? '' : ` ${code}`}` : message, status, code);
@@ -210,7 +256,10 @@ function readError(text: Uint8Array): { code: string; message: string } {
     const first = isJsonObject(value) && Array.isArray(value['errors']) ? value['errors'][0] : undefined;
     if (!isJsonObject(first)) return { code: '', message: '' };
     const { code, message } = first;
-    return { code: typeof code === 'string' ? code.slice(0, 100) : '', message: typeof message === 'string' ? message.slice(0, 2000) : '' };
+    return {
+      code: typeof code === 'string' ? code.slice(0, 100) : '',
+      message: typeof message === 'string' ? message.slice(0, 2000) : '',
+    };
   } catch (error) {
     if (error instanceof JsonError) return { code: '', message: '' };
     throw error;

@@ -121,7 +121,9 @@ export function createRegistryCaller(dependencies: ClientDependencies, settings:
       return await ping(host, first);
     } catch (error) {
       // A local registry may speak TLS: what it says to plain http breaks off or makes no sense.
-      const mayBeTls = error instanceof TransientError || (error instanceof FetchError && /Parse Error|HTTP request to an HTTPS/i.test(error.failure.reason));
+      const mayBeTls =
+        error instanceof TransientError ||
+        (error instanceof FetchError && /Parse Error|HTTP request to an HTTPS/i.test(error.failure.reason));
       if (!mayBeTls) throw error;
       return ping(host, new URL(`https://${name}/`)).catch(() => Promise.reject(error));
     }
@@ -131,7 +133,8 @@ export function createRegistryCaller(dependencies: ClientDependencies, settings:
     const answer = await send(host, { method: 'GET', url: new URL('/v2/', base), headers: {} });
     if (answer.status === 400 && base.protocol === 'http:') {
       const text = (await readBody(host, answer, 64 * 1024, idleTimeout)).toString('latin1');
-      if (/HTTPS/i.test(text)) throw new FetchError({ kind: 'unreachable', host, reason: 'client sent an HTTP request to an HTTPS server' });
+      if (/HTTPS/i.test(text))
+        throw new FetchError({ kind: 'unreachable', host, reason: 'client sent an HTTP request to an HTTPS server' });
     } else {
       discardBody(answer);
     }
@@ -172,7 +175,11 @@ function chooseChallenge(host: string, answer: WireAnswer): Challenge | undefine
   const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));
   const chosen = bearer ?? challenges.find(({ scheme }) => scheme === 'basic');
   if (chosen === undefined && challenges[0] !== undefined) {
-    throw new FetchError({ kind: 'denied', host, reason: `it wants to be told who asks by "${challenges[0].scheme}", which is not known here` });
+    throw new FetchError({
+      kind: 'denied',
+      host,
+      reason: `it wants to be told who asks by "${challenges[0].scheme}", which is not known here`,
+    });
   }
   return chosen;
 }

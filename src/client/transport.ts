@@ -86,7 +86,7 @@ export function createTransport(settings: TransportSettings): Transport {
   async function send(origin: string, request: WireRequest): Promise<WireAnswer> {
     let url = request.url;
     let headers = request.headers;
-    let method = request.method;
+    const { method } = request;
     for (let hops = 0; ; hops++) {
       const { privateAllowed } = check(origin, url);
       const pool = privateAllowed ? pools.anywhere : pools.publicOnly;

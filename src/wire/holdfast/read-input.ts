@@ -36,7 +36,7 @@ function readQuery(query: string): [name: string, value: string][] {
 export function readRegion(query: string): string | undefined {
   const regions = query
     .split('&')
-    .filter((pair) => /^region=/.test(pair))
+    .filter((pair) => pair.startsWith('region='))
     .map((pair) => splitPair(pair)[1]);
   if (regions.length > 1) throw new Fault('parameter-invalid', { member: 'region', constraint: 'Is given twice' });
   return regions[0];
