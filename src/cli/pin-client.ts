@@ -1,14 +1,16 @@
 import { join } from 'node:path';
+import { isLoopbackHost } from '../client/address.ts';
 import { createAwsCaller, type AwsCaller } from '../client/aws-call.ts';
-import { findAwsKeys } from '../client/credentials/aws-keys.ts';
+import { findAwsKeys, type AwsKeys } from '../client/credentials/aws-keys.ts';
 import { createDockerConfigSource } from '../client/credentials/docker-config.ts';
 import { createEcrSource } from '../client/credentials/ecr.ts';
 import { createKeychain } from '../client/credentials/keychain.ts';
 import type { ClientDependencies, ClientSettings } from '../client/registry-caller.ts';
 import { createRegistryClient, type RegistryClient } from '../client/registry-client.ts';
 import type { Clock } from '../core/clock.ts';
-import { UsageError, writeLine, type CommandContext, type CommandOption } from './command.ts';
+import { CommandFailure, UsageError, writeLine, type CommandContext, type CommandOption } from './command.ts';
 import { printable } from './format.ts';
+import { findServer, type ServerAddress } from './server-connection.ts';
 import { holdfastVersion } from './version.ts';
 
 /** The options of every command that asks registries. */
@@ -55,9 +57,15 @@ export async function clientParts(
   const { env } = context;
   const clock = clockOf(context);
   const docker = createDockerConfigSource(configPaths(env), { environment: env, timeout: HELPER_TIMEOUT });
-  const own = ownRegistry(env);
+  const server = await findOwnServer(context);
+  const own = server && { host: server.registryHost, endpoint: server.url, region: server.region, keys: keysOf(server) };
   const insecure = [...strings(options['insecure-registry']), ...(own?.endpoint.protocol === 'http:' ? [own.host] : [])];
-  const ecr = createEcrSource({ findKeys: () => findAwsKeys(env), call: awsCaller(context), clock, ...(own ? { own } : {}) });
+  const ecr = createEcrSource({
+    findKeys: () => findAwsKeys(env),
+    call: awsCaller(context, own?.endpoint),
+    clock,
+    ...(own ? { own } : {}),
+  });
   const warn = (message: string): void => writeLine(context.stderr, `warning: ${printable(message)}`);
   return {
     dependencies: {
@@ -80,28 +88,34 @@ export async function clientParts(
   };
 }
 
-export function awsCaller(context: CommandContext): AwsCaller & { close(): void } {
-  const endpoint = awsEndpoint(context.env);
+export function awsCaller(context: CommandContext, endpoint: URL | undefined): AwsCaller & { close(): void } {
   return createAwsCaller(clockOf(context), {
     endpointHosts: endpoint ? [endpoint.host] : [],
     userAgent: `holdfast/${holdfastVersion()}`,
   });
 }
 
-/** `AWS_ENDPOINT_URL`, when it is set. Raises UsageError when it is no address. */
-export function awsEndpoint(env: CommandContext['env']): URL | undefined {
-  const text = env['AWS_ENDPOINT_URL'];
-  if (text === undefined || text === '') return undefined;
-  const url = URL.parse(text);
-  if (url === null || !/^https?:$/.test(url.protocol))
-    throw new UsageError(`AWS_ENDPOINT_URL is not an http or https address: ${printable(text.slice(0, 200))}`);
-  return url;
+/**
+ * The person's own Holdfast, if one runs. A data folder that only happens to lie in the working directory may have come with
+ * somebody's files: it is believed about this machine and nothing else.
+ */
+export async function findOwnServer(context: CommandContext): Promise<ServerAddress | undefined> {
+  let server: ServerAddress;
+  try {
+    server = await findServer(context);
+  } catch (error) {
+    if (!(error instanceof CommandFailure)) throw error;
+    if (error.kind !== 'no-server') writeLine(context.stderr, `warning: ${printable(error.message)}`);
+    return undefined;
+  }
+  const isNamed = Boolean(context.env['HOLDFAST_DATA'] || context.env['AWS_ENDPOINT_URL']);
+  return isNamed || (isLoopbackHost(server.url.host) && isLoopbackHost(server.registryHost)) ? server : undefined;
 }
 
-function ownRegistry(env: CommandContext['env']): { host: string; endpoint: URL; region: string } | undefined {
-  const endpoint = awsEndpoint(env);
-  const host = env['HOLDFAST_REGISTRY'];
-  return endpoint && host ? { host, endpoint, region: env['AWS_REGION'] || env['AWS_DEFAULT_REGION'] || 'us-east-1' } : undefined;
+/** The keys of a server address, if it has some. */
+export function keysOf({ accessKeyId, secretAccessKey, sessionToken }: ServerAddress): AwsKeys | undefined {
+  if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
+  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
 }
 
 function configPaths(env: CommandContext['env']): string[] {

@@ -4,9 +4,10 @@ import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { childrenOf } from '../pinner/check.ts';
 import { findDrift, type RunningContainer } from '../pinner/drift.ts';
 import { CommandFailure, jsonOption, UsageError, writeJson, writeLine, type Command, type CommandContext } from './command.ts';
-import { awsCaller, awsEndpoint, clientOptions, openClient } from './pin-client.ts';
+import { awsCaller, clientOptions, findOwnServer, keysOf, openClient } from './pin-client.ts';
 import { scopeOptions } from './pin-options.ts';
 import { scanFiles } from './pin-scan.ts';
+import type { ServerAddress } from './server-connection.ts';
 import { formatTable, tableWidth } from './table.ts';
 
 const TARGET = 'AmazonEC2ContainerServiceV20141113';
@@ -16,13 +17,13 @@ const PAGES = 1000;
 
 type Call = (operation: string, input: JsonObject) => Promise<JsonObject>;
 
-function ecsCalls(context: CommandContext, keys: AwsKeys): { call: Call; close(): void } {
+function ecsCalls(context: CommandContext, server: ServerAddress | undefined, keys: AwsKeys): { call: Call; close(): void } {
   const { env } = context;
-  const region = env['AWS_REGION'] || env['AWS_DEFAULT_REGION'] || 'us-east-1';
+  const region = server?.region ?? (env['AWS_REGION'] || env['AWS_DEFAULT_REGION'] || 'us-east-1');
   if (!/^[a-z0-9-]{1,40}$/.test(region)) throw new UsageError('AWS_REGION is not the name of a region.');
   const suffix = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
-  const endpoint = awsEndpoint(env) ?? new URL(`https://ecs.${region}.${suffix}/`);
-  const caller = awsCaller(context);
+  const endpoint = server?.url ?? new URL(`https://ecs.${region}.${suffix}/`);
+  const caller = awsCaller(context, server?.url);
   return {
     close: () => caller.close(),
     async call(operation, input) {
@@ -75,7 +76,7 @@ export const pinDriftCommand: Command = {
   summary: 'Compare what an ECS cluster runs with what the files say',
   usage: ['pin drift --cluster CLUSTER [PATH…]'],
   options: {
-    cluster: { type: 'string', value: 'CLUSTER', help: 'name or ARN; on AWS_ENDPOINT_URL, or on AWS without it' },
+    cluster: { type: 'string', value: 'CLUSTER', help: 'name or ARN; of your own Holdfast, or of AWS where none is found' },
     json: jsonOption,
     ...scopeOptions,
     ...clientOptions,
@@ -84,7 +85,8 @@ export const pinDriftCommand: Command = {
   async run(context, options, operands) {
     const { cluster } = options;
     if (typeof cluster !== 'string' || cluster === '') throw new UsageError('Name the cluster: --cluster CLUSTER');
-    const keys = await findAwsKeys(context.env);
+    const server = await findOwnServer(context);
+    const keys = server ? keysOf(server) : await findAwsKeys(context.env);
     if (keys === undefined)
       throw new CommandFailure('There are no AWS keys.', {
         kind: 'denied',
@@ -92,7 +94,7 @@ export const pinDriftCommand: Command = {
       });
     const scan = await scanFiles(context, options, operands);
     const places = scan.files.flatMap(({ path, findings }) => findings.references.map((found) => ({ path, found })));
-    const ecs = ecsCalls(context, keys);
+    const ecs = ecsCalls(context, server, keys);
     const client = await openClient(context, options);
     try {
       const drifts = await findDrift(await listRunning(ecs.call, cluster), places, async (name, index, digest) => {

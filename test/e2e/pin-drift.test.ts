@@ -9,7 +9,14 @@ const INDEX = Buffer.from(
   JSON.stringify({
     schemaVersion: 2,
     mediaType: 'application/vnd.oci.image.index.v1+json',
-    manifests: [{ mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: digest('c'), size: 1, platform: { os: 'linux', architecture: 'amd64' } }],
+    manifests: [
+      {
+        mediaType: 'application/vnd.oci.image.manifest.v1+json',
+        digest: digest('c'),
+        size: 1,
+        platform: { os: 'linux', architecture: 'amd64' },
+      },
+    ],
   }),
 );
 
@@ -28,7 +35,11 @@ const server = http.createServer((request, response) => {
     }
     const body = JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>;
     const target = request.headers['x-amz-target'] as string;
-    seen.push({ target, body, signed: /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/\d{8}\/eu-west-1\/ecs\//.test(request.headers.authorization ?? '') });
+    seen.push({
+      target,
+      body,
+      signed: /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/\d{8}\/eu-west-1\/ecs\//.test(request.headers.authorization ?? ''),
+    });
     if (body['cluster'] !== 'main') {
       response.statusCode = 400;
       return response.end('{"__type":"com.amazonaws.ecs#ClusterNotFoundException","message":"Cluster not found."}');
@@ -37,7 +48,10 @@ const server = http.createServer((request, response) => {
       taskDefinitionArn: `arn:aws:ecs:eu-west-1:1:task-definition/web:${revision}`,
       containers: [{ name: 'web', image, imageDigest }],
     });
-    if (target.endsWith('.ListTasks')) return response.end(JSON.stringify(body['nextToken'] ? { taskArns: ['c', 'd', 'e'] } : { taskArns: ['a', 'b'], nextToken: 'more' }));
+    if (target.endsWith('.ListTasks'))
+      return response.end(
+        JSON.stringify(body['nextToken'] ? { taskArns: ['c', 'd', 'e'] } : { taskArns: ['a', 'b'], nextToken: 'more' }),
+      );
     return response.end(
       JSON.stringify({
         tasks: [
@@ -58,7 +72,9 @@ before(async () => {
   tree = await createTree();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  await tree.write({ 'compose.yaml': `services:\n  web:\n    image: ${host}/team/web:1@${digest('a')}\n  multi:\n    image: ${host}/team/multi:1@${indexDigest}\n` });
+  await tree.write({
+    'compose.yaml': `services:\n  web:\n    image: ${host}/team/web:1@${digest('a')}\n  multi:\n    image: ${host}/team/multi:1@${indexDigest}\n`,
+  });
 });
 after(async () => {
   server.close();
@@ -66,12 +82,24 @@ after(async () => {
   await tree.remove();
 });
 
-const keys = (): Record<string, string> => ({ AWS_ENDPOINT_URL: `http://${host}`, AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret', AWS_REGION: 'eu-west-1' });
+const keys = (): Record<string, string> => ({
+  AWS_ENDPOINT_URL: `http://${host}`,
+  AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
+  AWS_SECRET_ACCESS_KEY: 'secret',
+  AWS_REGION: 'eu-west-1',
+});
 
 test('drift holds what runs against what the files pin, an image of the pinned index included', async () => {
   const ran = await tree.run(['pin', 'drift', '--cluster', 'main', '--json'], keys());
   assert.equal(ran.code, 1, ran.stderr);
-  const found = JSON.parse(ran.stdout).containers.map((each: { taskDefinition: string; state: string; tasks: number; places: string[] }) => [each.taskDefinition, each.state, each.tasks, each.places]);
+  const found = JSON.parse(ran.stdout).containers.map(
+    (each: { taskDefinition: string; state: string; tasks: number; places: string[] }) => [
+      each.taskDefinition,
+      each.state,
+      each.tasks,
+      each.places,
+    ],
+  );
   assert.deepEqual(found, [
     ['web:1', 'same', 2, ['compose.yaml:3']],
     ['web:2', 'drifted', 1, ['compose.yaml:3']],
@@ -79,7 +107,10 @@ test('drift holds what runs against what the files pin, an image of the pinned i
     ['web:4', 'not-in-files', 1, []],
   ]);
   assert.ok(seen.every(({ signed }) => signed));
-  assert.deepEqual(seen.map(({ target }) => target?.replace(/^.*\./, '')), ['ListTasks', 'ListTasks', 'DescribeTasks']);
+  assert.deepEqual(
+    seen.map(({ target }) => target?.replace(/^.*\./, '')),
+    ['ListTasks', 'ListTasks', 'DescribeTasks'],
+  );
   assert.deepEqual(seen[2]!.body['tasks'], ['a', 'b', 'c', 'd', 'e']);
 });
 

@@ -96,19 +96,34 @@ export interface Pushed {
   children: string[];
 }
 
+interface Place {
+  host: string;
+  path: string;
+  headers: Record<string, string>;
+}
+
 /** Pushes an image whose content follows from `seed`, or an index of one image a platform. */
-export async function push(host: string, path: string, tag: string, seed: string, platforms: string[] = []): Promise<Pushed> {
-  if (platforms.length === 0) return { digest: await pushImage(host, path, tag, seed, 'amd64'), children: [] };
+export async function push(
+  host: string,
+  path: string,
+  tag: string,
+  seed: string,
+  platforms: string[] = [],
+  authorization?: string,
+): Promise<Pushed> {
+  const at: Place = { host, path, headers: authorization === undefined ? {} : { authorization } };
+  if (platforms.length === 0)
+    return { digest: await putManifest(at, tag, MediaType.ociManifest, await imageManifest(at, seed, 'amd64')), children: [] };
   const manifests = [];
   for (const platform of platforms) {
     const [os = '', architecture = ''] = platform.split('/');
-    const bytes = await imageManifest(host, path, `${seed} ${platform}`, architecture);
-    const digest = await putManifest(host, path, digestOf(bytes), MediaType.ociManifest, bytes);
+    const bytes = await imageManifest(at, `${seed} ${platform}`, architecture);
+    const digest = await putManifest(at, digestOf(bytes), MediaType.ociManifest, bytes);
     manifests.push({ mediaType: MediaType.ociManifest, digest, size: bytes.length, platform: { os, architecture } });
   }
   const index = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MediaType.ociIndex, manifests }));
   return {
-    digest: await putManifest(host, path, tag, MediaType.ociIndex, index),
+    digest: await putManifest(at, tag, MediaType.ociIndex, index),
     children: manifests.map(({ digest }) => digest),
   };
 }
@@ -118,19 +133,15 @@ export async function deleteManifest(host: string, path: string, digest: string)
   if (answer.status !== 202) throw new Error(`DELETE answered ${answer.status}`);
 }
 
-async function pushImage(host: string, path: string, tag: string, seed: string, architecture: string): Promise<string> {
-  return putManifest(host, path, tag, MediaType.ociManifest, await imageManifest(host, path, seed, architecture));
-}
-
-async function imageManifest(host: string, path: string, seed: string, architecture: string): Promise<Buffer> {
+async function imageManifest({ host, path, headers }: Place, seed: string, architecture: string): Promise<Buffer> {
   const config = Buffer.from(JSON.stringify({ os: 'linux', architecture, rootfs: { type: 'layers', diff_ids: [] }, seed }));
-  const start = await fetch(`http://${host}/v2/${path}/blobs/uploads/`, { method: 'POST' });
+  const start = await fetch(`http://${host}/v2/${path}/blobs/uploads/`, { method: 'POST', headers });
   const location = new URL(start.headers.get('location') ?? '', `http://${host}`);
   location.searchParams.set('digest', digestOf(config));
   const put = await fetch(location, {
     method: 'PUT',
     body: new Uint8Array(config),
-    headers: { 'content-type': 'application/octet-stream' },
+    headers: { ...headers, 'content-type': 'application/octet-stream' },
   });
   if (put.status !== 201) throw new Error(`PUT of a blob answered ${put.status}`);
   return Buffer.from(
@@ -143,11 +154,11 @@ async function imageManifest(host: string, path: string, seed: string, architect
   );
 }
 
-async function putManifest(host: string, path: string, name: string, mediaType: string, bytes: Buffer): Promise<string> {
+async function putManifest({ host, path, headers }: Place, name: string, mediaType: string, bytes: Buffer): Promise<string> {
   const answer = await fetch(`http://${host}/v2/${path}/manifests/${name}`, {
     method: 'PUT',
     body: new Uint8Array(bytes),
-    headers: { 'content-type': mediaType },
+    headers: { ...headers, 'content-type': mediaType },
   });
   if (answer.status !== 201) throw new Error(`PUT of a manifest answered ${answer.status}: ${await answer.text()}`);
   return digestOf(bytes);

@@ -11,6 +11,8 @@ export interface OwnRegistry {
   host: string;
   endpoint: URL;
   region: string;
+  /** Its own keys: those for AWS are never used with it. */
+  keys: AwsKeys | undefined;
 }
 
 /** Used again for so long, in milliseconds; the tokens are good for 12 hours. */
@@ -31,12 +33,12 @@ export function createEcrSource(options: {
 
   async function fetchLogin(
     host: string,
+    keys: AwsKeys | undefined,
     endpoint: URL,
     region: string,
     service: string,
     target: string,
   ): Promise<Credentials | undefined> {
-    const keys = await findKeys();
     if (keys === undefined) return undefined;
     try {
       return readAnswer(await call(keys, { endpoint, region, service, target, input: {} }));
@@ -55,8 +57,22 @@ export function createEcrSource(options: {
       if (old !== undefined && clock.monotonic() < old.until) return old.credentials;
       // Keys for AWS itself are never shown to an endpoint that was put in its place, nor the other way round.
       const credentials = isOwn
-        ? await fetchLogin(host, own.endpoint, own.region, 'ecr', 'AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken')
-        : await fetchLogin(host, new URL(parsed!.api.url), parsed!.region, parsed!.api.service, parsed!.api.target);
+        ? await fetchLogin(
+            host,
+            own.keys,
+            own.endpoint,
+            own.region,
+            'ecr',
+            'AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken',
+          )
+        : await fetchLogin(
+            host,
+            await findKeys(),
+            new URL(parsed!.api.url),
+            parsed!.region,
+            parsed!.api.service,
+            parsed!.api.target,
+          );
       if (credentials !== undefined) kept.set(host, { until: clock.monotonic() + KEPT, credentials });
       return credentials;
     },
