@@ -1,77 +1,7 @@
 import assert from 'node:assert/strict';
-import { request as httpRequest } from 'node:http';
 import { describe, test } from 'node:test';
-import { signRequest } from '../../core/sigv4.ts';
-import { useAwsServer, type AwsServer } from '../../../test/support/aws-server.ts';
-
-const ECR = 'AmazonEC2ContainerRegistry_V20150921';
-
-interface Answer {
-  status: number;
-  headers: Record<string, string | string[] | undefined>;
-  text: string;
-  json: Record<string, unknown>;
-}
-
-interface Sending {
-  target?: string;
-  body?: string;
-  contentType?: string;
-  region?: string;
-  service?: string;
-  /** Changes headers after they have been signed. */
-  tamper?: (headers: [string, string][]) => void;
-  sign?: boolean;
-}
-
-async function post(server: AwsServer, sending: Sending): Promise<Answer> {
-  const {
-    target = `${ECR}.DescribeRegistry`,
-    body = '{}',
-    contentType = 'application/x-amz-json-1.1',
-    region = 'us-east-1',
-    service = 'ecr',
-  } = sending;
-  const plain: [string, string][] = [
-    ['host', server.host],
-    ['content-type', contentType],
-    ...(target === '' ? [] : ([['x-amz-target', target]] as [string, string][])),
-  ];
-  const signed = {
-    method: 'POST',
-    target: '/',
-    headers: plain,
-    body: Buffer.from(body),
-    now: Date.now(),
-    ...server.credentials,
-    region,
-    service,
-  };
-  const headers = sending.sign === false ? plain : signRequest(signed);
-  sending.tamper?.(headers);
-  return new Promise((resolve, reject) => {
-    const request = httpRequest(
-      server.endpoint,
-      { method: 'POST', headers: Object.fromEntries(headers), agent: false },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('end', () => {
-          const text = Buffer.concat(chunks).toString();
-          const isJson = response.headers['content-type'] === 'application/x-amz-json-1.1';
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: response.headers,
-            text,
-            json: isJson ? (JSON.parse(text) as Record<string, unknown>) : {},
-          });
-        });
-      },
-    );
-    request.on('error', reject);
-    request.end(body);
-  });
-}
+import { ECR_TARGET as ECR, postToAws as post, type AwsAnswer as Answer } from '../../../test/support/aws-post.ts';
+import { useAwsServer } from '../../../test/support/aws-server.ts';
 
 function assertError(answer: Answer, type: string, message: RegExp): void {
   assert.equal(answer.json['__type'], type, answer.text);
