@@ -12,7 +12,10 @@ export interface BlobContext extends RegistryContext {
 }
 
 /** Says that the bytes of `digest` are there, were just found right, and are known by `stamp`. */
-export async function writeBlobRow(transaction: RegistryTransaction, row: { digest: Digest; bytes: number; stamp: BlobStamp; now: number }): Promise<void> {
+export async function writeBlobRow(
+  transaction: RegistryTransaction,
+  row: { digest: Digest; bytes: number; stamp: BlobStamp; now: number },
+): Promise<void> {
   const { digest, bytes, stamp, now } = row;
   await transaction
     .insertInto('blob')
@@ -22,7 +25,12 @@ export async function writeBlobRow(transaction: RegistryTransaction, row: { dige
 }
 
 /** Makes the blob a member with a lease until then; a longer lease stays. Gives whether it was a member before. */
-export async function writeMembership(transaction: RegistryTransaction, repository: Repository, digest: Digest, leaseUntil: number): Promise<boolean> {
+export async function writeMembership(
+  transaction: RegistryTransaction,
+  repository: Repository,
+  digest: Digest,
+  leaseUntil: number,
+): Promise<boolean> {
   const member = await transaction
     .selectFrom('repository_blob')
     .select('lease_until')
@@ -30,7 +38,10 @@ export async function writeMembership(transaction: RegistryTransaction, reposito
     .where('digest', '=', digest)
     .executeTakeFirst();
   if (member === undefined) {
-    await transaction.insertInto('repository_blob').values({ repository_id: repository.id, digest, lease_until: leaseUntil }).execute();
+    await transaction
+      .insertInto('repository_blob')
+      .values({ repository_id: repository.id, digest, lease_until: leaseUntil })
+      .execute();
   } else if (member.lease_until < leaseUntil) {
     await renewLease(transaction, repository, digest, leaseUntil);
   }
@@ -38,7 +49,12 @@ export async function writeMembership(transaction: RegistryTransaction, reposito
 }
 
 /** False when the blob is no member (any more). */
-export async function renewLease(transaction: RegistryTransaction, repository: Repository, digest: Digest, leaseUntil: number): Promise<boolean> {
+export async function renewLease(
+  transaction: RegistryTransaction,
+  repository: Repository,
+  digest: Digest,
+  leaseUntil: number,
+): Promise<boolean> {
   const { numUpdatedRows } = await transaction
     .updateTable('repository_blob')
     .set({ lease_until: leaseUntil })
@@ -49,10 +65,19 @@ export async function renewLease(transaction: RegistryTransaction, repository: R
 }
 
 /** Puts a blob whose bytes are wrong or gone out of the way: served to nobody, healed by the next push. Under the digest's lock. */
-export async function condemnBlob({ meta, blobs, clock, log }: BlobContext, digest: Digest, found: Digest | undefined): Promise<void> {
+export async function condemnBlob(
+  { meta, blobs, clock, log }: BlobContext,
+  digest: Digest,
+  found: Digest | undefined,
+): Promise<void> {
   // The row first: bytes that are known to be wrong must not be served, even if moving them fails.
   const repositories = await meta.transact(async (transaction) => {
-    await transaction.updateTable('blob').set({ corrupt_at: clock.now() }).where('digest', '=', digest).where('corrupt_at', 'is', null).execute();
+    await transaction
+      .updateTable('blob')
+      .set({ corrupt_at: clock.now() })
+      .where('digest', '=', digest)
+      .where('corrupt_at', 'is', null)
+      .execute();
     return transaction
       .selectFrom('repository_blob')
       .innerJoin('repository', 'repository.id', 'repository_blob.repository_id')

@@ -183,7 +183,10 @@ export function testBlobStore(name: string, driver: BlobStoreDriver): void {
       const uploads: string[] = [];
       for await (const { uploadId } of store.listUploads()) uploads.push(uploadId);
       assert.deepEqual(uploads, ['a']);
-      assert.deepEqual((await listed(store)).map(({ bytes, ...blob }) => [blob.digest, bytes]), [[digest, 4]]);
+      assert.deepEqual(
+        (await listed(store)).map(({ bytes, ...blob }) => [blob.digest, bytes]),
+        [[digest, 4]],
+      );
     });
 
     const { reopen } = driver;
@@ -228,7 +231,7 @@ async function add(store: BlobStore, text: string): Promise<Digest> {
 async function readAll(reader: BlobReader): Promise<string> {
   const buffer = Buffer.alloc(100_000);
   const parts: Buffer[] = [];
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     const bytes = await reader.read(buffer, at);
     if (bytes === 0) return Buffer.concat(parts).toString();
     parts.push(Buffer.from(buffer.subarray(0, bytes)));

@@ -5,7 +5,10 @@ import { chunksOf } from './image-rows.ts';
 /** Rows looked at before others get their turn: about a millisecond. */
 const BATCH = 200;
 /** Memberships held in memory at one time, while the images of a repository are looked through. */
-const SLICE = 20_000;
+const SLICE = 100_000;
+/** Memberships ended in one transaction: one whose blob thousands of images elsewhere share is looked up for long. */
+const ENDED_AT_ONCE = 10;
+const WALK_FROM = 100;
 
 /** Gives up sessions that nobody goes on with, and the staging files that no session owns. */
 export async function collectUploads({ context: { meta, blobs }, now, dryRun, times, report }: Pass): Promise<void> {
@@ -47,7 +50,7 @@ export function createMembershipMemory(): MembershipMemory {
 /**
  * Ends memberships that nothing needs: the lease is over, no image of the repository refers to the blob, nobody is
  * uploading into the repository. A membership can only come to that when its lease ends or an image is purged, so after
- * the first pass only repositories are looked at where that has happened. Gives, for a dry run, how many memberships of
+ * the first pass only those are looked at to which that has happened. Gives, for a dry run, how many memberships of
  * each digest would end.
  */
 export async function collectMemberships(pass: Pass, memory: MembershipMemory): Promise<Map<string, number>> {
@@ -55,29 +58,53 @@ export async function collectMemberships(pass: Pass, memory: MembershipMemory): 
   const { read } = context.meta;
   const ended = new Map<string, number>();
   const isFull = memory.until === undefined || now < memory.until || pass.purge || dryRun;
-  let query = read.selectFrom('repository_blob').select('repository_id').distinct().where('lease_until', '<=', now);
-  if (!isFull && memory.until !== undefined) query = query.where('lease_until', '>', memory.until);
-  const rows = await query.execute();
-  const repositories = new Set([...rows.map((row) => row.repository_id), ...memory.waiting]);
   const waiting = new Set<number>();
 
-  for (const repositoryId of repositories) {
+  const endThose = async (repositoryId: number, digests: Digest[]): Promise<void> => {
+    for (const few of chunksOf(digests, ENDED_AT_ONCE)) {
+      if (!dryRun) report.membershipsEnded += await endMemberships(pass, repositoryId, few);
+      else {
+        report.membershipsEnded += few.length;
+        for (const digest of few) ended.set(digest, (ended.get(digest) ?? 0) + 1);
+      }
+      await breathe();
+    }
+  };
+
+  const whole = isFull ? (await read.selectFrom('repository').select('id').execute()).map((row) => row.id) : [...memory.waiting];
+  for (const repositoryId of whole) {
     if (await isUploading(pass, repositoryId)) {
       waiting.add(repositoryId);
       continue;
     }
-    for (let after: string | undefined = ''; after !== undefined; ) {
+    for (let after: string | undefined = ''; after !== undefined;) {
       const slice = await readExpired(pass, repositoryId, after);
       after = slice.next;
-      for (const digests of chunksOf(await withoutReferenced(pass, repositoryId, slice.digests))) {
-        if (!dryRun) {
-          report.membershipsEnded += await endMemberships(pass, repositoryId, digests);
-        } else {
-          report.membershipsEnded += digests.length;
-          for (const digest of digests) ended.set(digest, (ended.get(digest) ?? 0) + 1);
-        }
-        await breathe();
-      }
+      await endThose(repositoryId, await withoutReferenced(pass, repositoryId, slice.digests));
+    }
+  }
+
+  if (!isFull && memory.until !== undefined) {
+    const newly = await read
+      .selectFrom('repository_blob')
+      .select(['repository_id', 'digest'])
+      .where('lease_until', '>', memory.until)
+      .where('lease_until', '<=', now)
+      .execute();
+    const lapsed = new Map<number, Set<Digest>>();
+    for (const row of newly) {
+      const digests = lapsed.get(row.repository_id) ?? new Set<Digest>();
+      lapsed.set(row.repository_id, digests.add(row.digest as Digest));
+    }
+    for (const [repositoryId, digests] of lapsed) {
+      if (memory.waiting.has(repositoryId)) continue;
+      if (await isUploading(pass, repositoryId)) waiting.add(repositoryId);
+      // A walk through all images pays only for many.
+      else
+        await endThose(
+          repositoryId,
+          digests.size > WALK_FROM ? await withoutReferenced(pass, repositoryId, digests) : [...digests],
+        );
     }
   }
   if (!dryRun) {
@@ -100,7 +127,11 @@ async function isUploading({ context: { meta, options }, now }: Pass, repository
 }
 
 /** Members whose lease is over, by digest; `next` when there are more. */
-async function readExpired({ context: { meta }, now }: Pass, repositoryId: number, after: string): Promise<{ digests: Set<Digest>; next: string | undefined }> {
+async function readExpired(
+  { context: { meta }, now }: Pass,
+  repositoryId: number,
+  after: string,
+): Promise<{ digests: Set<Digest>; next: string | undefined }> {
   const digests = new Set<Digest>();
   for (let last = after; ; await breathe()) {
     const rows = await meta.read
@@ -141,7 +172,11 @@ async function withoutReferenced({ context: { meta } }: Pass, repositoryId: numb
 }
 
 /** Everything is asked again, in the transaction that acts: what was read before only said where to look. */
-async function endMemberships({ context: { meta, options }, now }: Pass, repositoryId: number, digests: Digest[]): Promise<number> {
+async function endMemberships(
+  { context: { meta, options }, now }: Pass,
+  repositoryId: number,
+  digests: Digest[],
+): Promise<number> {
   const { numDeletedRows } = await meta.transact((transaction) =>
     transaction
       .deleteFrom('repository_blob')
@@ -153,10 +188,16 @@ async function endMemberships({ context: { meta, options }, now }: Pass, reposit
           builder.exists(
             builder
               .selectFrom('manifest_blob')
-              .innerJoin('manifest', 'manifest.id', 'manifest_blob.manifest_id')
-              .select('manifest.id')
+              .select('manifest_blob.manifest_id')
               .whereRef('manifest_blob.digest', '=', 'repository_blob.digest')
-              .where('manifest.repository_id', '=', repositoryId),
+              // Not a join: it would start from the repository's images, all of them, for each digest.
+              .where((edge) =>
+                edge(
+                  edge.selectFrom('manifest').select('repository_id').whereRef('manifest.id', '=', 'manifest_blob.manifest_id'),
+                  '=',
+                  repositoryId,
+                ),
+              ),
           ),
         ),
       )
@@ -219,9 +260,15 @@ export async function collectBlobs(pass: Pass, ended: Map<string, number>): Prom
           transaction
             .deleteFrom('blob')
             .where('digest', '=', digest)
-            .where(({ not, exists, selectFrom }) => not(exists(selectFrom('repository_blob').select('repository_id').where('digest', '=', digest))))
-            .where(({ not, exists, selectFrom }) => not(exists(selectFrom('deleted_blob').select('deleted_manifest_id').where('digest', '=', digest))))
-            .where(({ not, exists, selectFrom }) => not(exists(selectFrom('manifest_blob').select('manifest_id').where('digest', '=', digest))))
+            .where(({ not, exists, selectFrom }) =>
+              not(exists(selectFrom('repository_blob').select('repository_id').where('digest', '=', digest))),
+            )
+            .where(({ not, exists, selectFrom }) =>
+              not(exists(selectFrom('deleted_blob').select('deleted_manifest_id').where('digest', '=', digest))),
+            )
+            .where(({ not, exists, selectFrom }) =>
+              not(exists(selectFrom('manifest_blob').select('manifest_id').where('digest', '=', digest))),
+            )
             .executeTakeFirstOrThrow(),
         );
         if (Number(numDeletedRows) === 0) return;
@@ -236,7 +283,8 @@ export async function collectBlobs(pass: Pass, ended: Map<string, number>): Prom
 
 /** Removes files that no row owns: a crash left them between the row and the bytes. */
 export async function collectFiles({ context: { meta, blobs, locks }, now, dryRun, times, report }: Pass): Promise<void> {
-  const isOwned = async (digest: Digest) => (await meta.read.selectFrom('blob').select('digest').where('digest', '=', digest).executeTakeFirst()) !== undefined;
+  const isOwned = async (digest: Digest) =>
+    (await meta.read.selectFrom('blob').select('digest').where('digest', '=', digest).executeTakeFirst()) !== undefined;
   for await (const { digest, bytes, modifiedAt } of blobs.list()) {
     if (modifiedAt > now - times.orphanAge || (await isOwned(digest))) continue;
     await locks(digest, async () => {

@@ -49,7 +49,7 @@ export async function collectImages(pass: Pass, touched: Set<number>): Promise<v
       after = id;
       /** Referrers that stay: held, tagged by somebody, or part of an index. */
       const kept = new Set<number>();
-      for (let isDone = false; !isDone; ) {
+      for (let isDone = false; !isDone;) {
         const work = (transaction: RegistryTransaction) => purgeImage(transaction, pass, id, kept);
         const step = dryRun ? await planPurge(pass, id) : await context.meta.transact(work);
         for (const referrer of step.keep) kept.add(referrer);
@@ -102,7 +102,9 @@ async function readPurge(database: Pick<RegistryTransaction, 'selectFrom'>, pass
     .where('repository_id', '=', repository.id)
     .where('subject', '=', image.digest)
     // Somebody named it: it is more than an attachment.
-    .where((builder) => builder.not(builder.exists(builder.selectFrom('tag').select('tag.name').whereRef('tag.manifest_id', '=', 'manifest.id'))))
+    .where((builder) =>
+      builder.not(builder.exists(builder.selectFrom('tag').select('tag.name').whereRef('tag.manifest_id', '=', 'manifest.id'))),
+    )
     .orderBy('id')
     .limit(BATCH + kept.size)
     .execute();
@@ -134,7 +136,12 @@ async function purgeImage(transaction: RegistryTransaction, pass: Pass, id: numb
   return { referrers, purged: isDone ? 1 : 0, keep, repositoryId: repository?.id, isDone };
 }
 
-async function deleteReferrer(transaction: RegistryTransaction, { context, now }: Pass, repository: Repository, digest: Digest): Promise<boolean> {
+async function deleteReferrer(
+  transaction: RegistryTransaction,
+  { context, now }: Pass,
+  repository: Repository,
+  digest: Digest,
+): Promise<boolean> {
   const caller: Caller = { account: repository.account, region: repository.region, principal: PRINCIPAL };
   try {
     await deleteImage(transaction, context, caller, repository, digest, { cause: 'expire' });
@@ -143,7 +150,12 @@ async function deleteReferrer(transaction: RegistryTransaction, { context, now }
     if (isFault(error, 'image-held') || isFault(error, 'image-referenced')) return false;
     throw error;
   }
-  await recordAudit(transaction, caller, { at: now, action: 'image.expire', repository: repository.name, detail: { digest, reason: 'subject purged' } });
+  await recordAudit(transaction, caller, {
+    at: now,
+    action: 'image.expire',
+    repository: repository.name,
+    detail: { digest, reason: 'subject purged' },
+  });
   return true;
 }
 
@@ -151,14 +163,21 @@ async function deleteReferrer(transaction: RegistryTransaction, { context, now }
  * An operator who purges wants the room now: leases that the image's own push left behind end with it, where nobody is
  * uploading into the repository.
  */
-async function endLeases(transaction: RegistryTransaction, { context: { options }, now }: Pass, repository: Repository, image: { id: number; pushedAt: number }) {
+async function endLeases(
+  transaction: RegistryTransaction,
+  { context: { options }, now }: Pass,
+  repository: Repository,
+  image: { id: number; pushedAt: number },
+) {
   await transaction
     .updateTable('repository_blob')
     .set({ lease_until: now })
     .where('repository_id', '=', repository.id)
     .where('lease_until', '>', now)
     .where('lease_until', '<=', image.pushedAt + options.leaseMs)
-    .where('digest', 'in', (builder) => builder.selectFrom('deleted_blob').select('digest').where('deleted_manifest_id', '=', image.id))
+    .where('digest', 'in', (builder) =>
+      builder.selectFrom('deleted_blob').select('digest').where('deleted_manifest_id', '=', image.id),
+    )
     .where((builder) =>
       builder.not(
         builder.exists(

@@ -32,14 +32,27 @@ describe('collecting', () => {
     assert.deepEqual(counts(await registry.collector.run()), {});
     clock.advance(1);
     const before = await bytesStored(blobs);
-    const expected = { imagesPurged: 1, membershipsEnded: 2, blobsDeleted: 2, bytesFreed: layerOf('a').length + configOf('a').length };
+    const expected = {
+      imagesPurged: 1,
+      membershipsEnded: 2,
+      blobsDeleted: 2,
+      bytesFreed: layerOf('a').length + configOf('a').length,
+    };
     assert.deepEqual(counts(await registry.collector.run({ dryRun: true })), expected);
     assert.equal(await bytesStored(blobs), before);
     assert.deepEqual(counts(await registry.collector.run()), expected);
     assert.equal(await bytesStored(blobs), before - expected.bytesFreed);
     assert.deepEqual(counts(await registry.collector.run()), {});
     await assert.rejects(registry.images.restore(caller, repository, image), fault('deleted-image-unknown'));
-    assert.deepEqual(await checkInvariants({ meta, blobs, acknowledged: [{ repositoryId: repository.id, digest: kept }], orphansBefore: Infinity }), []);
+    assert.deepEqual(
+      await checkInvariants({
+        meta,
+        blobs,
+        acknowledged: [{ repositoryId: repository.id, digest: kept }],
+        orphansBefore: Infinity,
+      }),
+      [],
+    );
   });
 
   it('lets a deleted image be restored, with the layers that were no members any more', async (test) => {
@@ -56,7 +69,7 @@ describe('collecting', () => {
     assert.deepEqual(await checkInvariants({ meta, blobs, acknowledged: [{ repositoryId: repository.id, digest: image }] }), []);
   });
 
-  it('purges at once when asked to, leases of the image\'s own push included, and says before what it would do', async (test) => {
+  it("purges at once when asked to, leases of the image's own push included, and says before what it would do", async (test) => {
     const { registry, create, push, upload, clock, blobs } = await createBlobRegistry(test);
     const repository = await create();
     const image = await push(repository, 'a', 'v1');
@@ -64,7 +77,12 @@ describe('collecting', () => {
     clock.advance(1);
     await upload(repository, 'for an image to come');
     const freed = layerOf('a').length + configOf('a').length;
-    assert.deepEqual(counts(await registry.collector.run({ purge: true })), { imagesPurged: 1, membershipsEnded: 2, blobsDeleted: 2, bytesFreed: freed });
+    assert.deepEqual(counts(await registry.collector.run({ purge: true })), {
+      imagesPurged: 1,
+      membershipsEnded: 2,
+      blobsDeleted: 2,
+      bytesFreed: freed,
+    });
     assert.equal(await bytesStored(blobs), 'for an image to come'.length);
   });
 

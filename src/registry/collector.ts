@@ -25,7 +25,9 @@ export function createCollector(context: BlobContext, times: Partial<CollectionT
     const jump = last === undefined ? 0 : here.now - last.now - (here.monotonic - last.monotonic);
     last = here;
     if (jump <= LARGEST_JUMP) return false;
-    log.warn('the clock was set forward; leases, grace periods and idle uploads do not run out in this collection', { milliseconds: jump });
+    log.warn('the clock was set forward; leases, grace periods and idle uploads do not run out in this collection', {
+      milliseconds: jump,
+    });
     return true;
   }
 

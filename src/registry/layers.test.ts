@@ -32,7 +32,10 @@ describe('upload sessions', () => {
       await assert.rejects(layers.getUpload(repository, id), fault('upload-unknown', { uploadId: id }));
     }
     const { id } = await layers.startUpload(caller, repository);
-    assert.deepEqual(await layers.append(caller, repository, id, { source: chunks('ab'), range: { first: 0, last: 1 } }), { id, offset: 2 });
+    assert.deepEqual(await layers.append(caller, repository, id, { source: chunks('ab'), range: { first: 0, last: 1 } }), {
+      id,
+      offset: 2,
+    });
     assert.deepEqual(await layers.append(caller, repository, id, { source: chunks('cd', 'ef') }), { id, offset: 6 });
     assert.equal((await layers.complete(caller, repository, id, digestOf('abcdef'))).existed, true);
   });
@@ -53,16 +56,29 @@ describe('upload sessions', () => {
     const { layers } = registry;
     const repository = await create();
     const { id } = await layers.startUpload(caller, repository);
-    for (const [offset, content] of [[0, 'ab'], [2, 'cd']] as const) {
+    for (const [offset, content] of [
+      [0, 'ab'],
+      [2, 'cd'],
+    ] as const) {
       for (const first of [offset + 1, offset + 100, ...(offset > 0 ? [0] : [])]) {
         const chunk = { source: chunks('xy'), range: { first, last: first + 1 } };
-        await assert.rejects(layers.append(caller, repository, id, chunk), fault('upload-range-invalid', { uploadId: id, offset }));
-        await assert.rejects(layers.complete(caller, repository, id, digestOf('xy'), chunk), fault('upload-range-invalid', { offset }));
+        await assert.rejects(
+          layers.append(caller, repository, id, chunk),
+          fault('upload-range-invalid', { uploadId: id, offset }),
+        );
+        await assert.rejects(
+          layers.complete(caller, repository, id, digestOf('xy'), chunk),
+          fault('upload-range-invalid', { offset }),
+        );
       }
       const mismatched = { source: chunks(content), range: { first: offset, last: offset + 1 }, length: 3 };
       await assert.rejects(layers.append(caller, repository, id, mismatched), fault('upload-range-invalid', { offset }));
       assert.deepEqual(await layers.getUpload(repository, id), { id, offset });
-      await layers.append(caller, repository, id, { source: chunks(content), range: { first: offset, last: offset + 1 }, length: 2 });
+      await layers.append(caller, repository, id, {
+        source: chunks(content),
+        range: { first: offset, last: offset + 1 },
+        length: 2,
+      });
     }
     assert.equal((await layers.complete(caller, repository, id, digestOf('abcd'))).bytes, 4);
   });
@@ -74,11 +90,26 @@ describe('upload sessions', () => {
     const { id } = await layers.startUpload(caller, repository);
     await layers.append(caller, repository, id, { source: chunks('ab') });
     for (const [chunk, facts] of [
-      [{ source: chunks('c'), length: 2 }, { expected: 2, received: 1 }],
-      [{ source: chunks('cde'), length: 2 }, { expected: 2, received: 3 }],
-      [{ source: chunks('c'), range: { first: 2, last: 3 } }, { expected: 2, received: 1 }],
-      [{ source: breakingOff('c'), length: 2 }, { expected: 2, received: 1 }],
-      [{ source: breakingOff('cd'), length: 2 }, { expected: 2, received: 2 }],
+      [
+        { source: chunks('c'), length: 2 },
+        { expected: 2, received: 1 },
+      ],
+      [
+        { source: chunks('cde'), length: 2 },
+        { expected: 2, received: 3 },
+      ],
+      [
+        { source: chunks('c'), range: { first: 2, last: 3 } },
+        { expected: 2, received: 1 },
+      ],
+      [
+        { source: breakingOff('c'), length: 2 },
+        { expected: 2, received: 1 },
+      ],
+      [
+        { source: breakingOff('cd'), length: 2 },
+        { expected: 2, received: 2 },
+      ],
       [{ source: breakingOff('c') }, { expected: 2, received: 1 }],
     ] as const) {
       await assert.rejects(layers.append(caller, repository, id, chunk), fault('upload-incomplete', facts));
@@ -109,12 +140,26 @@ describe('upload sessions', () => {
   it('refuse a layer over the limit, declared or not, and keep what they had', async (test) => {
     const { registry, create, meta, clock, blobs } = await createBlobRegistry(test);
     const repository = await create();
-    const context = { meta, clock, blobs, ids: { uuid: () => 'one-upload', bytes: () => new Uint8Array() }, log: silentLogger, options: defaultRegistryOptions, locks: createBlobLocks() };
+    const context = {
+      meta,
+      clock,
+      blobs,
+      ids: { uuid: () => 'one-upload', bytes: () => new Uint8Array() },
+      log: silentLogger,
+      options: defaultRegistryOptions,
+      locks: createBlobLocks(),
+    };
     const layers = createLayers(context, { layerLimit: 4 });
     const { id } = await layers.startUpload(caller, repository);
     await layers.append(caller, repository, id, { source: chunks('ab') });
-    await assert.rejects(layers.append(caller, repository, id, { source: chunks('c'), length: 3 }), fault('blob-too-large', { limit: 4 }));
-    await assert.rejects(layers.append(caller, repository, id, { source: chunks('c', 'de') }), fault('blob-too-large', { limit: 4 }));
+    await assert.rejects(
+      layers.append(caller, repository, id, { source: chunks('c'), length: 3 }),
+      fault('blob-too-large', { limit: 4 }),
+    );
+    await assert.rejects(
+      layers.append(caller, repository, id, { source: chunks('c', 'de') }),
+      fault('blob-too-large', { limit: 4 }),
+    );
     assert.equal((await layers.complete(caller, repository, id, digestOf('abcd'), { source: chunks('cd') })).bytes, 4);
     assert.equal(await readBlob(await registry.layers.open(repository, digestOf('abcd'))), 'abcd');
   });
@@ -125,7 +170,10 @@ describe('upload sessions', () => {
     const repository = await create();
     const wrong = await layers.startUpload(caller, repository);
     await layers.append(caller, repository, wrong.id, { source: chunks('ab') });
-    await assert.rejects(layers.complete(caller, repository, wrong.id, digestOf('xy')), fault('blob-digest-mismatch', { given: digestOf('xy'), computed: digestOf('ab') }));
+    await assert.rejects(
+      layers.complete(caller, repository, wrong.id, digestOf('xy')),
+      fault('blob-digest-mismatch', { given: digestOf('xy'), computed: digestOf('ab') }),
+    );
     const cancelled = await layers.startUpload(caller, repository);
     await layers.cancelUpload(caller, repository, cancelled.id);
     for (const { id } of [wrong, cancelled]) {
@@ -145,7 +193,10 @@ describe('upload sessions', () => {
     const [one, two] = [await create('one'), await create('two')];
     const { id } = await registry.layers.startUpload(caller, one);
     await assert.rejects(registry.layers.append(caller, two, id, { source: chunks('x') }), fault('upload-unknown'));
-    await assert.rejects(registry.layers.complete(caller, two, id, digestOf('x'), { source: chunks('x') }), fault('upload-unknown'));
+    await assert.rejects(
+      registry.layers.complete(caller, two, id, digestOf('x'), { source: chunks('x') }),
+      fault('upload-unknown'),
+    );
   });
 
   it('begin anew when power was lost before their bytes were on the disk', async (test) => {
@@ -164,7 +215,11 @@ describe('upload sessions', () => {
     const { id } = await registry.layers.startUpload(caller, repository);
     await registry.layers.append(caller, repository, id, { source: chunks('abcdef') });
     await blobs.publish(id, digestOf('abcdef'));
-    assert.deepEqual(await registry.layers.complete(caller, repository, id, digestOf('abcdef')), { digest: digestOf('abcdef'), bytes: 6, existed: false });
+    assert.deepEqual(await registry.layers.complete(caller, repository, id, digestOf('abcdef')), {
+      digest: digestOf('abcdef'),
+      bytes: 6,
+      existed: false,
+    });
     assert.deepEqual(await checkInvariants({ meta, blobs, orphansBefore: Infinity }), []);
   });
 });
@@ -194,8 +249,14 @@ describe('blobs of a repository', () => {
     const image = await push(one, 'a');
     const layer = digestOf('layer of a');
     await registry.layers.mount(caller, two, layer, one);
-    assert.deepEqual([await registry.layers.isReferenced(one, layer), await registry.layers.isReferenced(two, layer)], [true, false]);
-    await assert.rejects(registry.layers.remove(caller, one, layer), fault('blob-referenced', { repository: 'one', digest: layer }));
+    assert.deepEqual(
+      [await registry.layers.isReferenced(one, layer), await registry.layers.isReferenced(two, layer)],
+      [true, false],
+    );
+    await assert.rejects(
+      registry.layers.remove(caller, one, layer),
+      fault('blob-referenced', { repository: 'one', digest: layer }),
+    );
     await registry.images.delete(caller, one, image);
     await registry.layers.remove(caller, one, layer);
   });
@@ -204,7 +265,8 @@ describe('blobs of a repository', () => {
     const { registry, create, upload, clock, meta } = await createBlobRegistry(test);
     const repository = await create();
     const digest = await upload(repository, 'abc');
-    const lease = async () => (await meta.read.selectFrom('repository_blob').select('lease_until').executeTakeFirstOrThrow()).lease_until;
+    const lease = async () =>
+      (await meta.read.selectFrom('repository_blob').select('lease_until').executeTakeFirstOrThrow()).lease_until;
     const first = await lease();
     assert.equal(first, clock.now() + LEASE);
     clock.advance(LEASE / 2);
@@ -224,7 +286,8 @@ describe('blobs of a repository', () => {
     const repository = await create();
     const digest = await upload(repository, 'abc');
     assert.ok(blobs.corrupt(digest));
-    for (let again = 0; again < 2; again++) await assert.rejects(registry.layers.open(repository, digest), fault('blob-corrupt', { digest }));
+    for (let again = 0; again < 2; again++)
+      await assert.rejects(registry.layers.open(repository, digest), fault('blob-corrupt', { digest }));
     assert.deepEqual(errors, [{ digest, found: digestOf('abb'), repositories: ['team/app'] }]);
     assert.equal(await registry.layers.stat(repository, digest), undefined);
     assert.equal(await registry.layers.mount(caller, await create('other'), digest, repository), false);
@@ -262,7 +325,9 @@ describe('blobs of a repository', () => {
     const { registry, create, upload, meta, blobs } = await createBlobRegistry(test);
     const repository = await create();
     const other = await create('other');
-    const digests = await Promise.all(Array.from({ length: 20 }, (_, index) => upload(index % 2 ? repository : other, 'the same')));
+    const digests = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => upload(index % 2 ? repository : other, 'the same')),
+    );
     assert.equal(new Set(digests).size, 1);
     assert.deepEqual(await checkInvariants({ meta, blobs, orphansBefore: Infinity }), []);
     assert.equal(await readBlob(await registry.layers.open(other, digestOf('the same'))), 'the same');

@@ -101,7 +101,12 @@ export function createLayers(context: BlobContext, limits: { layerLimit?: number
         if (source === undefined) return false;
         const now = clock.now();
         await writeMembership(transaction, repository, digest, now + options.leaseMs);
-        await recordAudit(transaction, caller, { at: now, action: 'blob.mount', repository: repository.name, detail: { digest, from: from.name } });
+        await recordAudit(transaction, caller, {
+          at: now,
+          action: 'blob.mount',
+          repository: repository.name,
+          detail: { digest, from: from.name },
+        });
         return true;
       }),
 
@@ -123,7 +128,12 @@ export function createLayers(context: BlobContext, limits: { layerLimit?: number
           .where('digest', '=', digest)
           .executeTakeFirstOrThrow();
         if (Number(numDeletedRows) === 0) throw blobUnknown(repository, digest);
-        await recordAudit(transaction, caller, { at: clock.now(), action: 'blob.remove', repository: repository.name, detail: { digest } });
+        await recordAudit(transaction, caller, {
+          at: clock.now(),
+          action: 'blob.remove',
+          repository: repository.name,
+          detail: { digest },
+        });
       }),
   };
 }

@@ -6,7 +6,10 @@ import type { Collector } from './registry.ts';
 const BATCH = 200;
 
 /** Hashes every blob that counts as sound, one at a time, so that pushes and pulls keep the other processor. */
-export async function scrubBlobs(context: BlobContext, progress?: Parameters<Collector['scrub']>[0]): ReturnType<Collector['scrub']> {
+export async function scrubBlobs(
+  context: BlobContext,
+  progress?: Parameters<Collector['scrub']>[0],
+): ReturnType<Collector['scrub']> {
   const { meta, blobs, locks, clock } = context;
   const sound = meta.read.selectFrom('blob').where('corrupt_at', 'is', null);
   const { count } = await sound.select((builder) => builder.fn.countAll<number>().as('count')).executeTakeFirstOrThrow();
@@ -22,7 +25,7 @@ export async function scrubBlobs(context: BlobContext, progress?: Parameters<Col
     report.corrupt.push(digest);
   }
 
-  for (let after = ''; ; ) {
+  for (let after = ''; ;) {
     const rows = await sound.select(['digest', 'bytes']).where('digest', '>', after).orderBy('digest').limit(BATCH).execute();
     const right: Digest[] = [];
     for (const row of rows) {
@@ -37,7 +40,9 @@ export async function scrubBlobs(context: BlobContext, progress?: Parameters<Col
       await breathe();
     }
     if (right.length > 0) {
-      await meta.transact((transaction) => transaction.updateTable('blob').set({ verified_at: clock.now() }).where('digest', 'in', right).execute());
+      await meta.transact((transaction) =>
+        transaction.updateTable('blob').set({ verified_at: clock.now() }).where('digest', 'in', right).execute(),
+      );
     }
     if (rows.length < BATCH) return report;
   }

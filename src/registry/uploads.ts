@@ -72,7 +72,12 @@ export function createUploads(context: BlobContext, { layerLimit = LAYER_LIMIT }
   }
 
   /** The chunk's bytes; fails where they end early, so that the store cuts the file back. */
-  async function* checked(repository: Repository, session: Session, chunk: Chunk, expected: number | undefined): AsyncIterable<Uint8Array> {
+  async function* checked(
+    repository: Repository,
+    session: Session,
+    chunk: Chunk,
+    expected: number | undefined,
+  ): AsyncIterable<Uint8Array> {
     let received = 0;
     let touched = clock.monotonic();
     try {
@@ -123,7 +128,11 @@ export function createUploads(context: BlobContext, { layerLimit = LAYER_LIMIT }
 
   /** Under the digest's lock: makes the blob's bytes durable and known, once. Gives the stamp to record, if they are new. */
   async function settle(uploadId: string, digest: Digest): Promise<BlobStamp | undefined> {
-    const row = await meta.read.selectFrom('blob').select(['stamp', 'corrupt_at']).where('digest', '=', digest).executeTakeFirst();
+    const row = await meta.read
+      .selectFrom('blob')
+      .select(['stamp', 'corrupt_at'])
+      .where('digest', '=', digest)
+      .executeTakeFirst();
     if (row?.corrupt_at === null) {
       const reader = await blobs.open(digest);
       const isSame = reader?.stamp === row.stamp;
@@ -141,7 +150,15 @@ export function createUploads(context: BlobContext, { layerLimit = LAYER_LIMIT }
       try {
         await meta.transact(async (transaction) => {
           await readRepository(transaction, repository);
-          const row = { id, repository_id: repository.id, algorithm, offset: 0, started_at: now, updated_at: now, principal: caller.principal };
+          const row = {
+            id,
+            repository_id: repository.id,
+            algorithm,
+            offset: 0,
+            started_at: now,
+            updated_at: now,
+            principal: caller.principal,
+          };
           await transaction.insertInto('upload').values(row).execute();
         });
       } catch (error) {
@@ -194,7 +211,9 @@ export function createUploads(context: BlobContext, { layerLimit = LAYER_LIMIT }
             return wasMember;
           });
           // Freeing gigabytes takes the file system a while, and the client need not wait for it.
-          blobs.discardUpload(uploadId).catch((error: unknown) => log.warn('a staging file stays for the collector', { uploadId, error: String(error) }));
+          blobs
+            .discardUpload(uploadId)
+            .catch((error: unknown) => log.warn('a staging file stays for the collector', { uploadId, error: String(error) }));
           return { digest, bytes: session.offset, existed };
         });
       }),

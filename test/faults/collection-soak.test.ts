@@ -36,7 +36,17 @@ function dawdling(blobs: BlobStore, random: (below: number) => number): BlobStor
     for (let turns = random(4); turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
   };
   const slow = { ...blobs } as Record<string, unknown>;
-  for (const name of ['createUpload', 'append', 'uploadDigest', 'publish', 'discardUpload', 'open', 'rehash', 'remove', 'quarantine'] as const) {
+  for (const name of [
+    'createUpload',
+    'append',
+    'uploadDigest',
+    'publish',
+    'discardUpload',
+    'open',
+    'rehash',
+    'remove',
+    'quarantine',
+  ] as const) {
     slow[name] = async (...parameters: never[]) => {
       await dawdle();
       const result = await (blobs[name] as (...parameters: never[]) => Promise<unknown>)(...parameters);
@@ -52,7 +62,10 @@ describe('writers beside collections', () => {
     const random = createRandom(SEED);
     const soakClock = createManualClock(1_700_000_000_000);
     const memory = createMemoryBlobs(soakClock);
-    const context = await createBlobRegistry(test, { blobs: dawdling(memory, random), settings: { leaseMs: LEASE, graceMs: GRACE } });
+    const context = await createBlobRegistry(test, {
+      blobs: dawdling(memory, random),
+      settings: { leaseMs: LEASE, graceMs: GRACE },
+    });
     const { registry, meta, clock } = context;
     const { layers, images, holds } = registry;
     const repositories = [await context.create('one'), await context.create('two')];
@@ -77,7 +90,10 @@ describe('writers beside collections', () => {
       const { id } = await layers.startUpload(caller, repository);
       const cut = random(text.length + 1);
       if (random(2) === 0) await layers.append(caller, repository, id, { source: chunks(text.slice(0, cut)) });
-      else await layers.append(caller, repository, id, { source: chunks(text.slice(0, cut)), range: { first: 0, last: cut - 1 } }).catch((error: unknown) => assert.ok(cut === 0 && isFault(error, 'upload-range-invalid')));
+      else
+        await layers
+          .append(caller, repository, id, { source: chunks(text.slice(0, cut)), range: { first: 0, last: cut - 1 } })
+          .catch((error: unknown) => assert.ok(cut === 0 && isFault(error, 'upload-range-invalid')));
       await layers.complete(caller, repository, id, digest, { source: chunks(text.slice(cut)) });
       note('upload');
       return promisedAt;
@@ -98,7 +114,10 @@ describe('writers beside collections', () => {
         note('push');
       } catch (error) {
         if (!isFault(error, 'layers-unknown')) throw error;
-        assert.ok(clock.now() - promised >= LEASE / 2 || isRough, `a layer was taken ${clock.now() - promised} ms after it was promised`);
+        assert.ok(
+          clock.now() - promised >= LEASE / 2 || isRough,
+          `a layer was taken ${clock.now() - promised} ms after it was promised`,
+        );
         note('push too late');
         return;
       }
@@ -111,7 +130,10 @@ describe('writers beside collections', () => {
       try {
         const stored = await images.read(repository, `t${random(6)}` as Tag);
         digest = stored.digest;
-        const manifest = JSON.parse(Buffer.from(stored.body).toString()) as { config: { digest: Digest }; layers: { digest: Digest }[] };
+        const manifest = JSON.parse(Buffer.from(stored.body).toString()) as {
+          config: { digest: Digest };
+          layers: { digest: Digest }[];
+        };
         for (const blob of [manifest.config, ...manifest.layers]) {
           assert.equal(digestOf(await readBlob(await layers.open(repository, blob.digest))), blob.digest);
         }
@@ -120,7 +142,9 @@ describe('writers beside collections', () => {
         if (isFault(error, 'image-unknown')) return;
         if (!isFault(error, 'blob-unknown')) throw error;
         // Only if the image itself has gone meanwhile.
-        await assert.rejects(images.resolve(repository, { digest: digest as Digest }), (fault) => isFault(fault, 'image-unknown'));
+        await assert.rejects(images.resolve(repository, { digest: digest as Digest }), (fault) =>
+          isFault(fault, 'image-unknown'),
+        );
         note('pull of an image deleted meanwhile');
       }
     }
@@ -161,7 +185,12 @@ describe('writers beside collections', () => {
       const image = items[random(Math.max(items.length, 1))];
       if (image === undefined) return;
       try {
-        await holds.take(caller, repository, { digest: image.digest, kind: 'task', holder: `t${random(4)}`, timeToLive: 1 + random(GRACE) });
+        await holds.take(caller, repository, {
+          digest: image.digest,
+          kind: 'task',
+          holder: `t${random(4)}`,
+          timeToLive: 1 + random(GRACE),
+        });
         note('hold');
       } catch (error) {
         if (!isFault(error, 'image-unknown')) throw error;
@@ -218,8 +247,12 @@ describe('writers beside collections', () => {
     advance(GRACE + 25 * 60 * 60 * 1000);
     await registry.collector.run();
     await registry.collector.run();
-    assert.deepEqual(await checkInvariants({ meta, blobs: memory, acknowledged: acknowledged.values(), orphansBefore: Infinity }), []);
-    for (const what of ['push', 'pull', 'delete', 'restore', 'mount', 'blobsDeleted', 'membershipsEnded']) assert.ok((done[what] ?? 0) > 0, `${what} has happened`);
+    assert.deepEqual(
+      await checkInvariants({ meta, blobs: memory, acknowledged: acknowledged.values(), orphansBefore: Infinity }),
+      [],
+    );
+    for (const what of ['push', 'pull', 'delete', 'restore', 'mount', 'blobsDeleted', 'membershipsEnded'])
+      assert.ok((done[what] ?? 0) > 0, `${what} has happened`);
     test.diagnostic(JSON.stringify(done));
   });
 });

@@ -38,7 +38,11 @@ interface Server {
 
 /** A server on `folder` whose disk and database ask `step` before each act; `commit` comes before and after each. */
 async function start(folder: string, step: Step): Promise<Server> {
-  const meta = await openSqliteMeta<RegistryTables>({ path: join(folder, 'meta.db'), migrations: registryMigrations, now: () => 0 });
+  const meta = await openSqliteMeta<RegistryTables>({
+    path: join(folder, 'meta.db'),
+    migrations: registryMigrations,
+    now: () => 0,
+  });
   const asking: MetaStore<RegistryTables> = {
     read: meta.read,
     async transact(work) {
@@ -50,7 +54,10 @@ async function start(folder: string, step: Step): Promise<Server> {
   };
   const disk = createFailingDisk(step);
   const blobs = await openFileBlobs({ root: join(folder, 'blobs'), log: silentLogger, fileSystem: disk.fileSystem });
-  const ids = { uuid: () => crypto.randomUUID() as string, bytes: (count: number) => crypto.getRandomValues(new Uint8Array(count)) };
+  const ids = {
+    uuid: () => crypto.randomUUID() as string,
+    bytes: (count: number) => crypto.getRandomValues(new Uint8Array(count)),
+  };
   const registry = createRegistry({ meta: asking, blobs, clock, ids, log: silentLogger });
   const stop = async () => {
     await blobs.close();
@@ -81,10 +88,18 @@ async function push({ registry }: Server, client: Client): Promise<void> {
       const session = await registry.layers.getUpload(repository, client.uploadId);
       if (content === LAYER && session.offset < HALF) {
         const range = { first: session.offset, last: HALF - 1 };
-        client.acknowledged = (await registry.layers.append(caller, repository, client.uploadId, { source: chunks(content.slice(session.offset, HALF)), range })).offset;
+        client.acknowledged = (
+          await registry.layers.append(caller, repository, client.uploadId, {
+            source: chunks(content.slice(session.offset, HALF)),
+            range,
+          })
+        ).offset;
       }
       const { offset } = await registry.layers.getUpload(repository, client.uploadId);
-      const chunk = offset < content.length ? { source: chunks(content.slice(offset)), range: { first: offset, last: content.length - 1 } } : undefined;
+      const chunk =
+        offset < content.length
+          ? { source: chunks(content.slice(offset)), range: { first: offset, last: content.length - 1 } }
+          : undefined;
       await registry.layers.complete(caller, repository, client.uploadId, digest, chunk);
     };
     try {
@@ -118,7 +133,8 @@ async function check(server: Server, client: Client): Promise<void> {
   const repository = await server.registry.repositories.get(caller, NAME);
   const acknowledged = client.image === undefined ? [] : [{ repositoryId: repository.id, digest: client.image }];
   assert.deepEqual(await checkInvariants({ meta: server.meta, blobs: server.blobs, acknowledged }), []);
-  for (const digest of client.blobs) assert.equal(digestOf(await readBlob(await server.registry.layers.open(repository, digest))), digest);
+  for (const digest of client.blobs)
+    assert.equal(digestOf(await readBlob(await server.registry.layers.open(repository, digest))), digest);
 }
 
 async function finish(folder: string, client: Client): Promise<void> {
@@ -131,7 +147,13 @@ async function finish(folder: string, client: Client): Promise<void> {
     assert.equal((await server.registry.images.read(repository, TAG)).digest, client.image);
     await server.registry.collector.run();
     const late = createManualClock(clock.now() + 7 * 24 * 60 * 60 * 1000);
-    const collector = createRegistry({ meta: server.meta, blobs: server.blobs, clock: late, ids: { uuid: () => '', bytes: () => new Uint8Array() }, log: silentLogger }).collector;
+    const collector = createRegistry({
+      meta: server.meta,
+      blobs: server.blobs,
+      clock: late,
+      ids: { uuid: () => '', bytes: () => new Uint8Array() },
+      log: silentLogger,
+    }).collector;
     await collector.run();
     await check(server, client);
     assert.deepEqual(await checkInvariants({ meta: server.meta, blobs: server.blobs, orphansBefore: late.now() }), []);
@@ -141,7 +163,10 @@ async function finish(folder: string, client: Client): Promise<void> {
 }
 
 describe('a push', () => {
-  for (const [what, power] of [['killed', false], ['cut off from power', true]] as const) {
+  for (const [what, power] of [
+    ['killed', false],
+    ['cut off from power', true],
+  ] as const) {
     it(`${what} at any step loses nothing that was acknowledged, and can be finished`, { timeout: 300_000 }, async (test) => {
       let steps: string[] = [];
       let reached = true;
@@ -183,37 +208,44 @@ describe('a push', () => {
   }
 
   for (const code of ['ENOSPC', 'EDQUOT']) {
-    it(`that meets ${code} at any write is refused as "storage full", and succeeds once there is room`, { timeout: 300_000 }, async (test) => {
-      const writes = new Set(['write', 'create', 'makeDirectory', 'rename']);
-      let wasRefused = true;
-      let refusals = 0;
-      for (let full = 1; wasRefused; full++) {
-        const folder = await newFolder(test);
-        await prepare(folder);
-        const client: Client = { acknowledged: 0, blobs: new Set() };
-        let asked = 0;
-        let isFull = false;
-        let isArmed = false;
-        const server = await start(folder, (call) => {
-          if (!isArmed || !writes.has(call)) return;
-          isFull ||= ++asked === full;
-          if (isFull) throw Object.assign(new Error(code), { code });
-        });
-        isArmed = true;
-        wasRefused = await push(server, client).then(() => false, (error: unknown) => {
-          assert.ok(isFault(error, 'storage-full'), String(error));
-          return true;
-        });
-        if (wasRefused) refusals++;
-        await check(server, client);
-        isArmed = false;
-        await push(server, client);
-        await check(server, client);
-        await server.stop();
-        await rm(folder, { recursive: true, force: true });
-      }
-      assert.ok(refusals >= 6, `only ${refusals} refusals`);
-      test.diagnostic(`${refusals} refusals`);
-    });
+    it(
+      `that meets ${code} at any write is refused as "storage full", and succeeds once there is room`,
+      { timeout: 300_000 },
+      async (test) => {
+        const writes = new Set(['write', 'create', 'makeDirectory', 'rename']);
+        let wasRefused = true;
+        let refusals = 0;
+        for (let full = 1; wasRefused; full++) {
+          const folder = await newFolder(test);
+          await prepare(folder);
+          const client: Client = { acknowledged: 0, blobs: new Set() };
+          let asked = 0;
+          let isFull = false;
+          let isArmed = false;
+          const server = await start(folder, (call) => {
+            if (!isArmed || !writes.has(call)) return;
+            isFull ||= ++asked === full;
+            if (isFull) throw Object.assign(new Error(code), { code });
+          });
+          isArmed = true;
+          wasRefused = await push(server, client).then(
+            () => false,
+            (error: unknown) => {
+              assert.ok(isFault(error, 'storage-full'), String(error));
+              return true;
+            },
+          );
+          if (wasRefused) refusals++;
+          await check(server, client);
+          isArmed = false;
+          await push(server, client);
+          await check(server, client);
+          await server.stop();
+          await rm(folder, { recursive: true, force: true });
+        }
+        assert.ok(refusals >= 6, `only ${refusals} refusals`);
+        test.diagnostic(`${refusals} refusals`);
+      },
+    );
   }
 });

@@ -22,9 +22,13 @@ export async function checkInvariants({ meta, blobs, acknowledged = [], orphansB
   const { read } = meta;
   const wrong: string[] = [];
   const rows = new Map((await read.selectFrom('blob').selectAll().execute()).map((row) => [row.digest, row]));
-  const members = new Set((await read.selectFrom('repository_blob').selectAll().execute()).map((row) => `${row.repository_id} ${row.digest}`));
+  const members = new Set(
+    (await read.selectFrom('repository_blob').selectAll().execute()).map((row) => `${row.repository_id} ${row.digest}`),
+  );
   const images = await read.selectFrom('manifest').select(['id', 'repository_id', 'digest', 'media_type', 'body']).execute();
-  const edges = new Set((await read.selectFrom('manifest_blob').selectAll().execute()).map((row) => `${row.manifest_id} ${row.digest}`));
+  const edges = new Set(
+    (await read.selectFrom('manifest_blob').selectAll().execute()).map((row) => `${row.manifest_id} ${row.digest}`),
+  );
 
   for (const row of rows.values()) {
     if (row.corrupt_at !== null) continue;
@@ -33,7 +37,8 @@ export async function checkInvariants({ meta, blobs, acknowledged = [], orphansB
     else if (found !== row.digest) wrong.push(`the file of ${row.digest} holds ${found}`);
     const reader = await blobs.open(row.digest as Digest);
     await reader?.close();
-    if (reader !== undefined && reader.bytes !== row.bytes) wrong.push(`the blob ${row.digest} has ${reader.bytes} bytes, and ${row.bytes} in its row`);
+    if (reader !== undefined && reader.bytes !== row.bytes)
+      wrong.push(`the blob ${row.digest} has ${reader.bytes} bytes, and ${row.bytes} in its row`);
   }
   for (const member of members) {
     const digest = member.slice(member.indexOf(' ') + 1);
@@ -51,11 +56,13 @@ export async function checkInvariants({ meta, blobs, acknowledged = [], orphansB
       if (!edges.has(`${image.id} ${blob}`)) wrong.push(`${name} does not hold on to its blob ${blob}`);
     }
     for (const child of manifest.children) {
-      if (!present.has(`${image.repository_id} ${child.digest}`)) wrong.push(`${name} needs the image ${child.digest}, which is not there`);
+      if (!present.has(`${image.repository_id} ${child.digest}`))
+        wrong.push(`${name} needs the image ${child.digest}, which is not there`);
     }
   }
   for (const { repositoryId, digest } of acknowledged) {
-    if (!present.has(`${repositoryId} ${digest}`)) wrong.push(`the acknowledged image ${digest} is not in repository ${repositoryId}`);
+    if (!present.has(`${repositoryId} ${digest}`))
+      wrong.push(`the acknowledged image ${digest} is not in repository ${repositoryId}`);
   }
 
   const kept = await read.selectFrom('deleted_blob').selectAll().execute();

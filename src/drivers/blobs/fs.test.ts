@@ -13,7 +13,11 @@ import { openFileBlobs } from './fs.ts';
 
 const roots = new WeakMap<BlobStore, string>();
 
-async function openIn(test: TestContext, root?: string, extra: { fileSystem?: FileSystem; onFatal?: (reason: string) => void } = {}): Promise<BlobStore> {
+async function openIn(
+  test: TestContext,
+  root?: string,
+  extra: { fileSystem?: FileSystem; onFatal?: (reason: string) => void } = {},
+): Promise<BlobStore> {
   let folder = root;
   if (folder === undefined) {
     const made = await mkdtemp(join(tmpdir(), 'holdfast-blobs-'));
@@ -27,7 +31,8 @@ async function openIn(test: TestContext, root?: string, extra: { fileSystem?: Fi
 }
 
 const rootOf = (store: BlobStore) => roots.get(store) ?? '';
-const pathOf = (store: BlobStore, digest: Digest) => join(rootOf(store), 'blobs/sha256', digestHex(digest).slice(0, 2), digestHex(digest));
+const pathOf = (store: BlobStore, digest: Digest) =>
+  join(rootOf(store), 'blobs/sha256', digestHex(digest).slice(0, 2), digestHex(digest));
 
 testBlobStore('file system', {
   open: (test) => openIn(test),
@@ -89,7 +94,9 @@ describe('blobs in a folder', () => {
   it('flushes data, then renames, then flushes the folder and each new folder above it', async (test) => {
     const calls: string[] = [];
     let root = '';
-    const store = await openIn(test, undefined, { fileSystem: watched((call, path) => void calls.push(`${call} ${path.slice(root.length)}`)) });
+    const store = await openIn(test, undefined, {
+      fileSystem: watched((call, path) => void calls.push(`${call} ${path.slice(root.length)}`)),
+    });
     root = rootOf(store);
     calls.length = 0;
     const digest = digestOf('one');
@@ -211,7 +218,10 @@ describe('blobs in a folder', () => {
     await store.append('a', 0, chunks(block, 'not to count'), Infinity);
     assert.equal(await store.uploadDigest('a', block.length, 'sha512'), digestOf(block, 'sha512'));
     assert.equal(await store.uploadDigest('a', block.length * 2, 'sha512'), undefined);
-    assert.deepEqual(await Promise.all([1, 2, 3, 4].map((megabytes) => store.uploadDigest('a', megabytes * 700_000, 'sha512'))), [1, 2, 3, 4].map((megabytes) => digestOf(block.subarray(0, megabytes * 700_000), 'sha512')));
+    assert.deepEqual(
+      await Promise.all([1, 2, 3, 4].map((megabytes) => store.uploadDigest('a', megabytes * 700_000, 'sha512'))),
+      [1, 2, 3, 4].map((megabytes) => digestOf(block.subarray(0, megabytes * 700_000), 'sha512')),
+    );
     assert.equal(await store.rehash(digestOf(block)), undefined);
   });
 

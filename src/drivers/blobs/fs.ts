@@ -92,7 +92,8 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
     } catch (error) {
       const code = errorCode(error);
       if (code === 'ENOSPC' || code === 'EDQUOT') throw new Fault('storage-full', {}, { cause: error });
-      if (code === 'EIO' || code === 'EROFS') throw new Fault('storage-failed', { reason: `the disk refuses to write (${code})` }, { cause: error });
+      if (code === 'EIO' || code === 'EROFS')
+        throw new Fault('storage-failed', { reason: `the disk refuses to write (${code})` }, { cause: error });
       throw error;
     }
   }
@@ -114,7 +115,9 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
   }
 
   function inBackground(work: Promise<unknown>): void {
-    const done = work.catch((error: unknown) => log.debug('background work of the blob store failed', { error: String(error) })).finally(() => background.delete(done));
+    const done = work
+      .catch((error: unknown) => log.debug('background work of the blob store failed', { error: String(error) }))
+      .finally(() => background.delete(done));
     background.add(done);
   }
 
@@ -170,7 +173,8 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
             await file.truncate(offset);
             throw error;
           });
-          if (state !== undefined && hash !== undefined) live.set(uploadId, { algorithm: state.algorithm, bytes: offset + length, hash, unsynced });
+          if (state !== undefined && hash !== undefined)
+            live.set(uploadId, { algorithm: state.algorithm, bytes: offset + length, hash, unsynced });
           return offset + length;
         } finally {
           appending--;
@@ -182,7 +186,10 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
 
     async uploadDigest(uploadId, size, algorithm) {
       const known = live.get(uploadId);
-      const hex = known?.bytes === size && known.algorithm === algorithm ? known.hash.copy().digest('hex') : await orAbsent(() => files.hash(uploadPath(uploadId), algorithm, size));
+      const hex =
+        known?.bytes === size && known.algorithm === algorithm
+          ? known.hash.copy().digest('hex')
+          : await orAbsent(() => files.hash(uploadPath(uploadId), algorithm, size));
       return hex === undefined ? undefined : (`${algorithm}:${hex}` as Digest);
     },
 

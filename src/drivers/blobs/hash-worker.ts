@@ -30,7 +30,8 @@ function hashFile(path: string, algorithm: DigestAlgorithm, length = Infinity): 
       hash.update(buffer.subarray(0, bytes));
       at += bytes;
     }
-    if (length !== Infinity && at < length) throw Object.assign(new Error(`${path} has ${at} bytes, not ${length}`), { code: 'ESHORT' });
+    if (length !== Infinity && at < length)
+      throw Object.assign(new Error(`${path} has ${at} bytes, not ${length}`), { code: 'ESHORT' });
   } finally {
     closeSync(file);
   }

@@ -36,7 +36,7 @@ export function createHashWorkers(): HashWorkers {
       const job = busy.get(worker);
       busy.delete(worker);
       worker.unref();
-      idle.set(worker, setTimeout(() => stop(worker), IDLE_MILLISECONDS).unref());
+      idle.set(worker, setTimeout(() => void stop(worker), IDLE_MILLISECONDS).unref());
       if ('hex' in answer) job?.resolve(answer.hex);
       else job?.reject(Object.assign(new Error(answer.message), { code: answer.code }));
       next();
