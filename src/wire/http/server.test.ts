@@ -276,3 +276,27 @@ test('a client that never ends a refused body is cut off', async (t) => {
     ['went on sending after the answer'],
   );
 });
+
+test('a reader that stops is cut off, and its answer with it', async (t) => {
+  let ended: (error: unknown) => void = () => {};
+  const outcome = new Promise((resolve) => (ended = resolve));
+  const { port, lines } = await start(
+    t,
+    async (_request, response) => {
+      response.once('close', () => ended(response.writableFinished));
+      response.writeHead(200, { 'Content-Length': 100_000_000 });
+      response.end(Buffer.alloc(100_000_000));
+    },
+    { limits: { sweepInterval: 20, stalledReader: 60 } },
+  );
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.pause();
+  socket.write('GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n');
+  assert.equal(await outcome, false);
+  socket.destroy();
+  assert.deepEqual(
+    lines.filter((line) => line.level === 'warn').map((line) => line.facts?.reason),
+    ['stopped reading the answer'],
+  );
+});

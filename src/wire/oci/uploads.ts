@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { digestAlgorithm, isDigestAlgorithm, parseDigest, type Digest } from '../../core/digest.ts';
 import { Fault, isFault } from '../../core/fault.ts';
-import { parseRepositoryName, type RepositoryName } from '../../core/repository-name.ts';
+import { isRepositoryName, type RepositoryName } from '../../core/repository-name.ts';
 import type { Chunk, Repository } from '../../registry/registry.ts';
 import { acceptBody, contentLength, hasBody } from '../http/body.ts';
 import { sendEmpty } from '../http/send.ts';
@@ -120,7 +120,7 @@ async function mount(exchange: Exchange, repository: Repository, digest: Digest,
   const sources =
     fromText === undefined
       ? await registry.repositories.holding(place, digest, SOURCES_TRIED)
-      : [await registry.repositories.find(place, parseRepositoryName(fromText))];
+      : [isRepositoryName(fromText) ? await registry.repositories.find(place, fromText) : undefined];
   for (const from of sources) {
     if (from === undefined || !mayRead(exchange, from)) continue;
     if (await registry.layers.mount(callerOf(exchange), repository, digest, from)) return true;
