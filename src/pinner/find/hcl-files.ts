@@ -41,12 +41,14 @@ function collectFeeds(body: Body, scene: Scene): void {
   for (const block of body.blocks) if (!(block.type === 'resource' && MACHINES.test(block.labels[0] ?? ''))) collectFeeds(block.body, scene);
 }
 
-function readBody(body: Body, path: string, resource: string, scene: Scene): void {
+/** `own`: the body is that of the resource itself, and not of a block within. */
+function readBody(body: Body, path: string, resource: string, scene: Scene, own?: 'resource' | 'data'): void {
   const siblings = siblingsOf(body.attributes);
-  const isBuilt = resource === 'docker_image' && body.blocks.some((block) => block.type === 'build');
+  // Docker's provider calls the reference `name`. A docker_registry_image resource is pushed; as data, it is looked up.
+  const isNamed = own !== undefined && /^docker_(?:image|registry_image|registry_image_manifests)$/.test(resource);
+  const isBuilt = own === 'resource' && (resource === 'docker_registry_image' || body.blocks.some((block) => block.type === 'build'));
   for (const attribute of body.attributes) {
-    if (resource === 'docker_image' && attribute.name === 'name') addString(attribute.value, `${path}.name`, 'certain', scene, isBuilt);
-    else if (resource === 'docker_registry_image' && attribute.name === 'name') addString(attribute.value, `${path}.name`, 'certain', scene, false);
+    if (isNamed && attribute.name === 'name') addString(attribute.value, `${path}.name`, 'certain', scene, isBuilt);
     else readAttribute(attribute, path, resource, siblings, scene);
   }
   for (const block of body.blocks) readBlock(block, path, resource, scene);
@@ -69,7 +71,8 @@ function readBlock(block: Block, path: string, resource: string, scene: Scene): 
       if (scene.feeds.has(`local.${attribute.name}`)) addString(attribute.value, `${at}.${attribute.name}`, 'certain', scene, false);
     }
   }
-  readBody(block.body, at, block.type === 'resource' || block.type === 'data' || block.type === 'source' ? first : resource, scene);
+  const isOwn = block.type === 'resource' || block.type === 'data';
+  readBody(block.body, at, isOwn || block.type === 'source' ? first : resource, scene, isOwn ? (block.type as 'resource' | 'data') : undefined);
 }
 
 /** What the attributes of one object say together. */

@@ -79,10 +79,11 @@ export function oneLine(scalar: ScalarNode): ScalarNode | undefined {
 function readImageEntry(map: MapNode, entry: Entry, value: ScalarNode, at: string, parentKey: string, collector: Collector, rules: KeyRules): boolean {
   const key = entry.key.text;
   const span = spanOf(value, rules.shift);
-  if (key === 'image' || key === 'Image') {
+  // With a capital it is ECS as CloudFormation spells it; elsewhere it is in what `docker inspect` has printed.
+  if (key === 'image' || (key === 'Image' && /^container_?definitions$/i.test(parentKey))) {
     // A block device of Ceph.
     if (parentKey === 'rbd' || has(map, 'monitors') || has(map, 'pool')) return true;
-    const isContainer = CONTAINER_LISTS.test(parentKey) || CONTAINER_SIBLINGS.some((name) => has(map, name));
+    const isContainer = CONTAINER_LISTS.test(parentKey) || (parentKey !== 'properties' && CONTAINER_SIBLINGS.some((name) => has(map, name)));
     const trust: Trust = isContainer ? 'certain' : rules.image;
     const tag = readTagSibling(map, span, rules);
     if (tag !== undefined) return collector.addSplit([{ role: 'repository', span }, { role: 'tag', span: tag }, ...digestOf(map, rules)], at, 'certain');
