@@ -1,3 +1,4 @@
+import { apiPage } from './api.ts';
 import { cliPage } from './cli.ts';
 import { ecrOperationsTables } from './ecr.ts';
 import { roomsTable } from './rooms.ts';
@@ -14,6 +15,7 @@ export interface GeneratedDocument {
 
 /** Everything that is generated; `npm run docs` writes it, and a test fails when a file differs. */
 export const documents: GeneratedDocument[] = [
+  { path: 'docs/api.md', write: apiPage },
   { path: 'docs/cli.md', write: cliPage },
   { path: 'docs/settings.md', write: settingsPage },
   { path: 'docs/ecr-api.md', part: 'operations', write: ecrOperationsTables },
