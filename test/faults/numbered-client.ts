@@ -31,7 +31,10 @@ export interface NumberedServer {
  * `armedAt` of its own start.
  */
 export async function startNumbered(dataFolder: string, { armedAt = 0, ahead = 0 } = {}): Promise<NumberedServer> {
-  const child = fork(program, [dataFolder, String(armedAt), String(ahead)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: cleanEnv() });
+  const child = fork(program, [dataFolder, String(armedAt), String(ahead)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: cleanEnv(),
+  });
   const gone = new Promise<string | undefined>((resolve) => child.once('exit', (_code, signal) => resolve(signal ?? undefined)));
   const started = await nextReport(child, gone);
   const http: Http = createHttp({ baseUrl: started.url, authorization });
@@ -47,7 +50,10 @@ export async function startNumbered(dataFolder: string, { armedAt = 0, ahead = 0
       const answer = await http.send(call).catch((error: unknown) => {
         throw new ServerGone('no answer', { cause: error });
       });
-      assert.ok(expected.includes(answer.status), `${call.method} ${call.url}: ${answer.status} ${answer.body.toString()}, not ${expected.join(' or ')}`);
+      assert.ok(
+        expected.includes(answer.status),
+        `${call.method} ${call.url}: ${answer.status} ${answer.body.toString()}, not ${expected.join(' or ')}`,
+      );
       return answer;
     },
     async stop() {

@@ -13,7 +13,7 @@ import { systemClock } from '../../src/drivers/system/clock.ts';
 import type { RegistryTables } from '../../src/registry/schema.ts';
 import { startServer } from '../../src/serve.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
-import { stepFiles, stepMeta } from './seams.ts';
+import { READING, stepFiles, stepMeta } from './seams.ts';
 
 /** What the parent asks for. */
 export type Order =
@@ -42,6 +42,7 @@ let ahead = Number(firstAhead);
 let metaStore: MetaStore<RegistryTables> | undefined;
 
 async function step(name: string, tear?: () => Promise<void>): Promise<void> {
+  if (READING.has(name)) return;
   steps.push(name);
   if (steps.length !== armedAt) return;
   if (tear !== undefined) await tear();
@@ -51,7 +52,9 @@ async function step(name: string, tear?: () => Promise<void>): Promise<void> {
 }
 
 // An answer is two steps more: nothing sent yet, and all sent.
-const plainEnd = Object.getOwnPropertyDescriptor(OutgoingMessage.prototype, 'end')?.value as (...all: unknown[]) => ServerResponse;
+const plainEnd = Object.getOwnPropertyDescriptor(OutgoingMessage.prototype, 'end')?.value as (
+  ...all: unknown[]
+) => ServerResponse;
 ServerResponse.prototype.end = function end(this: ServerResponse, ...all: unknown[]): ServerResponse {
   void step('answer').then(() => {
     this.once('finish', () => void step('answered'));
@@ -62,7 +65,14 @@ ServerResponse.prototype.end = function end(this: ServerResponse, ...all: unknow
 
 const clock = { now: () => systemClock.now() + ahead, monotonic: () => systemClock.monotonic() + ahead };
 const config = readConfig(
-  { HOLDFAST_DATA: dataFolder, HOLDFAST_PORT: '0', HOLDFAST_ACCESS_KEY_ID: 'AKIAFAULTS', HOLDFAST_SECRET_ACCESS_KEY: 'not-a-secret', HOLDFAST_COLLECT_EVERY: '0', HOLDFAST_LEASE: '15m' },
+  {
+    HOLDFAST_DATA: dataFolder,
+    HOLDFAST_PORT: '0',
+    HOLDFAST_ACCESS_KEY_ID: 'AKIAFAULTS',
+    HOLDFAST_SECRET_ACCESS_KEY: 'not-a-secret',
+    HOLDFAST_COLLECT_EVERY: '0',
+    HOLDFAST_LEASE: '15m',
+  },
   {},
   dataFolder,
 );
@@ -98,7 +108,10 @@ async function obey(order: Order): Promise<void> {
     await step('collected');
     await report();
   } else if (order.kind === 'create') {
-    await server.registry.repositories.create({ account: config.accountId, region: config.regions[0] ?? '', principal: 'test' }, parseRepositoryName(order.repository));
+    await server.registry.repositories.create(
+      { account: config.accountId, region: config.regions[0] ?? '', principal: 'test' },
+      parseRepositoryName(order.repository),
+    );
     await report();
   } else if (order.kind === 'advance') {
     ahead += order.milliseconds;

@@ -8,6 +8,9 @@ import type { FileSystem, OpenFile } from '../../src/drivers/blobs/file-system.t
  */
 export type Step = (name: string, tear?: () => Promise<void>) => Promise<void> | void;
 
+/** Steps that change nothing: to die before or after one is the same. */
+export const READING: ReadonlySet<string> = new Set(['names', 'stat', 'stat file', 'read', 'open to read', 'hash']);
+
 /** A file system whose every call is announced first. */
 export function stepFiles(inner: FileSystem, step: Step): FileSystem {
   const open = async (file: OpenFile): Promise<OpenFile> => ({
