@@ -4,6 +4,10 @@ import { clientError, commonFaults, type AwsError } from '../aws/answer.ts';
 
 export const IMAGE_TAG_PATTERN = '[a-zA-Z0-9-_.]+';
 export const IMAGE_DIGEST_PATTERN = '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+';
+export const LOOSE_TAG = /^[a-zA-Z0-9\-_.]+$/;
+export const LOOSE_DIGEST = /^[a-zA-Z0-9\-_+.]+:[a-fA-F0-9]+$/;
+export const DIGEST_RULE = 'must be sha256: and 64, or sha512: and 128 lower-case hexadecimal digits';
+const OCI_TAG_PATTERN = '[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}';
 
 /** Which words end the refusal of a protected tag: `as-mutability` says what protects it, `tag` says what AWS says since July 2025. */
 export type TagImmutableWording = 'as-mutability' | 'tag';
@@ -16,8 +20,17 @@ export function createEcrFaults(options: { tagImmutableMessage?: TagImmutableWor
   return {
     ...commonFaults,
     'parameter-invalid': ({ member, constraint }) => invalidParameter(member, constraint),
-    'digest-invalid': () => invalidParameter('imageDigest', `must satisfy regular expression '${IMAGE_DIGEST_PATTERN}'`),
-    'tag-name-invalid': () => invalidParameter('imageTag', `must satisfy regular expression '${IMAGE_TAG_PATTERN}'`),
+    // The patterns that AWS quotes let more through than can name anything; what they let through is told what it lacks.
+    'digest-invalid': ({ text }) =>
+      invalidParameter(
+        'imageDigest',
+        LOOSE_DIGEST.test(text) ? DIGEST_RULE : `must satisfy regular expression '${IMAGE_DIGEST_PATTERN}'`,
+      ),
+    'tag-name-invalid': ({ text }) =>
+      invalidParameter(
+        'imageTag',
+        `must satisfy regular expression '${LOOSE_TAG.test(text) ? OCI_TAG_PATTERN : IMAGE_TAG_PATTERN}'`,
+      ),
     'repository-name-invalid': () =>
       invalidParameter('repositoryName', `must satisfy regular expression '${REPOSITORY_NAME_PATTERN}'`),
     'reference-invalid': ({ reason }) => clientError('InvalidParameterException', reason),

@@ -15,6 +15,7 @@ import type {
 import { isDigest, type Digest } from '../../core/digest.ts';
 import { Fault } from '../../core/fault.ts';
 import type { Repository, UploadSession } from '../../registry/registry.ts';
+import { DIGEST_RULE } from './faults.ts';
 import { detectLayerMediaType } from './layer-media-type.ts';
 import { onRepository, type EcrCall } from './operation.ts';
 import { LAYER_DIGEST, looksLikeDigest, ON_REPOSITORY } from './shapes.ts';
@@ -109,7 +110,7 @@ const completeLayerUpload = onRepository<CompleteLayerUploadRequest, CompleteLay
       throw new Fault('parameter-invalid', { member: 'layerDigests', constraint: 'One layer has one digest' });
     const { offset } = await findUpload(call, repository, uploadId);
     if (offset === 0) throw new Fault('upload-empty', { uploadId });
-    if (!isDigest(given)) throw new Fault('digest-invalid', { text: given.slice(0, 200) });
+    if (!isDigest(given)) throw new Fault('parameter-invalid', { member: 'layerDigests', constraint: DIGEST_RULE });
     const { digest, existed } = await call.registry.layers.complete(call.caller, repository, uploadId, given);
     if (existed) throw new Fault('blob-exists', { repository: repository.name, registryId: repository.account, digest });
     return { registryId: repository.account, repositoryName: repository.name, uploadId, layerDigest: digest };

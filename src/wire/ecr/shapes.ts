@@ -8,7 +8,7 @@ import type {
 } from '@aws-sdk/client-ecr';
 import { isRepositoryName, REPOSITORY_NAME_PATTERN } from '../../core/repository-name.ts';
 import type { ListShape, NumberShape, Pattern, StringShape, StructureShape } from '../aws/shape.ts';
-import { IMAGE_DIGEST_PATTERN, IMAGE_TAG_PATTERN } from './faults.ts';
+import { IMAGE_DIGEST_PATTERN, IMAGE_TAG_PATTERN, LOOSE_DIGEST, LOOSE_TAG } from './faults.ts';
 
 /** Members that many operations share (the ECR service model). */
 
@@ -37,11 +37,8 @@ export const IMAGE_TAG = { type: 'string', min: 1, max: 300 } as const satisfies
 export const LAYER_DIGEST = {
   type: 'string',
   max: 1000,
-  pattern: pattern(/^[a-zA-Z0-9\-_+.]+:[a-fA-F0-9]+$/, IMAGE_DIGEST_PATTERN),
+  pattern: pattern(LOOSE_DIGEST, IMAGE_DIGEST_PATTERN),
 } as const satisfies StringShape;
-
-const LOOSE_DIGEST = /^[a-zA-Z0-9\-_+.]+:[a-fA-F0-9]+$/;
-const LOOSE_TAG = /^[a-zA-Z0-9\-_.]+$/;
 
 /** True for what the API lets through as a digest; only a sha256 or sha512 digest can name an image, though. */
 export function looksLikeDigest(text: string): boolean {

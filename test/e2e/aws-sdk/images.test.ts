@@ -166,6 +166,12 @@ describe("the ECR API's images, asked by the AWS SDK", () => {
       ecr.putImage({ repositoryName: 'none', imageManifest: manifest }),
       awsError('RepositoryNotFoundException'),
     );
+    for (const imageTag of ['-leading', 'x'.repeat(129)]) {
+      await assert.rejects(
+        ecr.putImage({ repositoryName, imageManifest: manifest, imageTag }),
+        awsError('InvalidParameterException', /'must satisfy regular expression '\[a-zA-Z0-9_\]\[a-zA-Z0-9\._-\]\{0,127\}''$/),
+      );
+    }
   });
 
   test('a manifest without a media type needs one from the request, unless it is here already', async () => {
