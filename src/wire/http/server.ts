@@ -78,7 +78,7 @@ export function createHttpServer(options: HttpServerOptions): Server {
       observe?.(entry);
     });
     if (request.rawHeaders.length > limits.headers * 2) {
-      sendText(response, 431, `More than ${limits.headers} header lines\n`);
+      sendText(response, 431, `More than ${limits.headers} header lines\n`, { Connection: 'close' });
       return;
     }
     const handler = chooseHandler(handlers, request.method, path);
