@@ -1,4 +1,4 @@
-import { checkReference, findPresence, pinnedOf, type CheckFinding } from '../pinner/check.ts';
+import { checkReference, findMembers, findPresence, pinnedOf, type CheckFinding, type Online } from '../pinner/check.ts';
 import { editable, followed, keyOf } from '../pinner/reference-key.ts';
 import { githubAnnotations } from '../pinner/report/github.ts';
 import { sarifLog } from '../pinner/report/sarif.ts';
@@ -13,16 +13,16 @@ import { scanFiles, type Scan } from './pin-scan.ts';
 import { createProgress } from './progress.ts';
 import { holdfastVersion } from './version.ts';
 
-type Online = NonNullable<Parameters<typeof checkReference>[2]['online']>;
-
 async function ask(context: CommandContext, options: Record<string, unknown>, scan: Scan): Promise<Online> {
   const filter = filterOf(options);
+  const places: Reference[] = [];
   const tags = new Map<string, Reference>();
   const pinned = new Map<string, Reference>();
   for (const { findings } of scan.files) {
     for (const found of findings.references) {
       const reference = editable(found);
       if (reference?.digest === undefined || !isAdmitted(reference, filter)) continue;
+      places.push(reference);
       const exact = pinnedOf(reference);
       pinned.set(keyOf(exact), exact);
       const follows = followed(reference);
@@ -37,7 +37,7 @@ async function ask(context: CommandContext, options: Record<string, unknown>, sc
       resolveReferences(client, tags.values(), { onResolved }),
       findPresence(client, pinned.values(), { onResolved }),
     ]);
-    return { tags: now, presence };
+    return { tags: now, presence, members: await findMembers(client, places, now) };
   } finally {
     if (context.stderr.isTTY === true) progress.finish(`checked ${tags.size + pinned.size} references`);
     client.close();

@@ -8,7 +8,7 @@ import type { FoundReference } from './find/types.ts';
 import type { Lock } from './lock.ts';
 import { editable, followed, keyOf } from './reference-key.ts';
 import { isAdmitted, type RegistryFilter } from './registries.ts';
-import { forEachReference, type Resolutions, type ResolveOptions } from './resolve.ts';
+import { forEachReference, inParallel, type Resolutions, type ResolveOptions } from './resolve.ts';
 
 /**
  * `unpinned`: no digest. `stale`: the tag points elsewhere now. `vanished`: the digest, or an image of its index, is gone.
@@ -27,11 +27,20 @@ export interface CheckFinding {
 /** What the registries say of pinned digests, by `keyOf` the reference with its digest and no tag. */
 export type Presence = ReadonlyMap<string, Outcome<'present' | { gone: string }>>;
 
+/** What the registries say. */
+export interface Online {
+  /** What the tags of pinned references point at now. */
+  tags: Resolutions;
+  presence: Presence;
+  /** The images in the indexes that tags point at now: a pin of one of them is as fresh as one of the index. */
+  members: ReadonlyMap<Digest, ReadonlySet<Digest>>;
+}
+
 /** What is wrong with one place. Without `online` only what the file and the lock say counts. */
 export function checkReference(
   path: string,
   found: FoundReference,
-  known: { filter: RegistryFilter; lock?: Lock; online?: { tags: Resolutions; presence: Presence } },
+  known: { filter: RegistryFilter; lock?: Lock; online?: Online },
 ): CheckFinding[] {
   const reference = editable(found);
   if (reference === undefined || !isAdmitted(reference, known.filter)) return [];
@@ -49,7 +58,11 @@ export function checkReference(
   else if (presence !== undefined && presence.value !== 'present')
     findings.push(finding('vanished', `${found.reference}: ${presence.value.gone}`));
   const now = follows && known.online.tags.get(keyOf(follows));
-  if (now?.ok === true && now.value.digest !== reference.digest) {
+  if (
+    now?.ok === true &&
+    now.value.digest !== reference.digest &&
+    !known.online.members.get(now.value.digest)?.has(reference.digest)
+  ) {
     findings.push(finding('stale', `${found.reference} is stale: ${keyOf(follows!)} is now ${now.value.digest}`));
   } else if (now?.ok === false) {
     if (now.failure.kind === 'not-found') findings.push(finding('stale', `${found.reference} is stale: the tag is gone`));
@@ -86,6 +99,31 @@ export async function findPresence(
     (reference, failure) => presence.set(keyOf(reference), { ok: false, failure }),
   );
   return presence;
+}
+
+/** The images of each index that one of the tags points at now and that some place pins otherwise. */
+export async function findMembers(
+  client: RegistryClient,
+  pinned: Iterable<Reference>,
+  tags: Resolutions,
+): Promise<Online['members']> {
+  const members = new Map<Digest, Set<Digest>>();
+  const moved = new Map<string, Reference>();
+  for (const reference of pinned) {
+    const follows = followed(reference);
+    const now = follows && tags.get(keyOf(follows));
+    if (now?.ok === true && now.value.digest !== reference.digest) {
+      const index = { ...pinnedOf(reference), digest: now.value.digest };
+      moved.set(keyOf(index), index);
+    }
+  }
+  await inParallel(moved.values(), 64, async (index) => {
+    const fetched = await client.getManifest(index);
+    if (!fetched.ok) return;
+    const children = childrenOf(fetched.value.bytes, fetched.value.mediaType) ?? [];
+    members.set(fetched.value.digest, new Set(children.map(({ digest }) => digest)));
+  });
+  return members;
 }
 
 async function lookAt(

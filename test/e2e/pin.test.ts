@@ -138,6 +138,12 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
     assert.match(github.stdout, /^::error file=b\/compose.yaml,line=3,col=14,title=image unpinned::/);
   });
 
+  test('a pin of one platform’s image is not stale while the tag’s index has it', async () => {
+    await tree.write({ 'compose.yaml': compose(`${host}/team/web:1.2.3@${web.children[0]}`) });
+    const ran = await tree.run(['pin', 'check']);
+    assert.equal(ran.code, 0, ran.stdout);
+  });
+
   test('the lock file says what was resolved, and --frozen resolves from nothing else', async () => {
     await tree.write({ 'compose.yaml': compose(`${host}/team/web:1.2.3`) });
     assert.equal((await tree.run(['pin', '--write', '--lock'])).code, 0);
