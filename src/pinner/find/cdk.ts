@@ -21,15 +21,17 @@ export function findInSource(text: string, language: Language, collector: Collec
       if (token.text === '[' || token.text === '{' || token.text === '(') open.push(open.at(-1) === true || CONTAINER_KEY.test(keyBefore(tokens, index)));
       else if (token.text === ']' || token.text === '}' || token.text === ')') open.pop();
     }
-    if (token.kind === 'word' && FROM_REGISTRY.test(token.text) && tokens[index + 1]?.text === '(') {
+    if (token.kind === 'word' && token.text.endsWith('egistry') && FROM_REGISTRY.test(token.text) && tokens[index + 1]?.text === '(') {
       const argument = firstArgument(tokens, index + 2);
       if (argument) add(argument, token.text, 'certain', collector);
     } else if (isImageKey(token)) readKey(tokens, index, open.at(-1) === true, language, collector);
   }
 }
 
+const IMAGE_KEYS = new Set(['image', 'Image', 'imageUri', 'image_uri', 'imageIdentifier', 'image_identifier']);
+
 function isImageKey(token: Token): boolean {
-  return token.kind !== 'mark' && (token.text === 'image' || token.text === 'Image' || token.text === 'imageUri' || token.text === 'image_uri' || token.text === 'imageIdentifier' || token.text === 'image_identifier');
+  return token.kind !== 'mark' && token.text.length >= 5 && token.text.length <= 16 && IMAGE_KEYS.has(token.text);
 }
 
 /** `image: "x"`, `"image": "x"`, `image="x"`, `Image = "x"`, `.image("x")`, `Image: jsii.String("x")`, `["image"] = "x"`. */

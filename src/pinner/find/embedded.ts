@@ -14,10 +14,16 @@ const MAX_EMBEDDED = 1 << 20;
  * rest. In a quoted string it is listed and left alone: it is a copy that some tool made.
  */
 export function findEmbedded(scalar: ScalarNode, path: string, collector: Collector, rules: KeyRules): void {
-  if (scalar.end - scalar.start > MAX_EMBEDDED || !/image/i.test(scalar.text)) return;
+  if (!mayEmbed(scalar)) return;
   const isCopy = path.endsWith(LAST_APPLIED);
   if (scalar.style === 'block') readBlock(scalar, path, collector, { ...rules, ...(isCopy ? { skip: 'embedded' as const } : {}) });
   else if (/^\s*[[{]/.test(scalar.text)) readString(scalar, path, collector, rules);
+}
+
+/** A quick look, for most scalars are short words. */
+export function mayEmbed(scalar: ScalarNode): boolean {
+  const { length } = scalar.text;
+  return length > 8 && length <= MAX_EMBEDDED && (scalar.text.includes('mage') || scalar.text.includes('repository'));
 }
 
 function readBlock(scalar: ScalarNode, path: string, collector: Collector, rules: KeyRules): void {

@@ -1,5 +1,5 @@
 import { spanOf, subSpan, type Collector, type Span, type Trust } from './collector.ts';
-import { findEmbedded } from './embedded.ts';
+import { findEmbedded, mayEmbed } from './embedded.ts';
 import { readLiteral } from './literal.ts';
 import { follow, has, itemsAt, scalarAt, type Entry, type MapNode, type Node, type ScalarNode } from './tree.ts';
 import type { SkipReason } from './types.ts';
@@ -46,9 +46,9 @@ function visitMap(map: MapNode, path: string, parentKey: string, collector: Coll
   if (readSplit(map, path, parentKey, collector, rules)) return;
   for (const entry of map.entries) {
     const key = entry.key.text;
-    const at = path === '' ? key : `${path}.${key}`;
     const value = follow(entry.value);
-    if (value === undefined) continue;
+    if (value === undefined || (value.kind === 'scalar' && !/image/i.test(key) && !mayEmbed(value))) continue;
+    const at = path === '' ? key : `${path}.${key}`;
     const line = value.kind === 'scalar' ? oneLine(value) : undefined;
     if (line && readImageEntry(map, entry, line, at, parentKey, collector, rules)) continue;
     if (entry.value?.kind !== 'alias') visit(value, at, key, collector, rules);
