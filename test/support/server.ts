@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Cleanup } from './cleanup.ts';
 
 const holdfast = fileURLToPath(new URL('../../bin/holdfast', import.meta.url));
 
@@ -72,10 +72,7 @@ export async function runProgram(program: string, args: string[], options: RunOp
  * A server of its own, started by `bin/holdfast serve` on a free port, with its data in a folder that goes away with the
  * test. `env` adds settings (HOLDFAST_GRACE and the like).
  */
-export async function startHoldfast(
-  test: Pick<TestContext, 'after'>,
-  env: Record<string, string> = {},
-): Promise<HoldfastProcess> {
+export async function startHoldfast(test: Cleanup, env: Record<string, string> = {}): Promise<HoldfastProcess> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'holdfast-e2e-'));
   const world = {
     ...plainEnv(),
