@@ -18,10 +18,16 @@ export function findInSource(text: string, language: Language, collector: Collec
     const token = tokens[index];
     if (!token) break;
     if (token.kind === 'mark') {
-      if (token.text === '[' || token.text === '{' || token.text === '(') open.push(open.at(-1) === true || CONTAINER_KEY.test(keyBefore(tokens, index)));
+      if (token.text === '[' || token.text === '{' || token.text === '(')
+        open.push(open.at(-1) === true || CONTAINER_KEY.test(keyBefore(tokens, index)));
       else if (token.text === ']' || token.text === '}' || token.text === ')') open.pop();
     }
-    if (token.kind === 'word' && token.text.endsWith('egistry') && FROM_REGISTRY.test(token.text) && tokens[index + 1]?.text === '(') {
+    if (
+      token.kind === 'word' &&
+      token.text.endsWith('egistry') &&
+      FROM_REGISTRY.test(token.text) &&
+      tokens[index + 1]?.text === '('
+    ) {
       const argument = firstArgument(tokens, index + 2);
       if (argument) add(argument, token.text, 'certain', collector);
     } else if (isImageKey(token)) readKey(tokens, index, open.at(-1) === true, language, collector);

@@ -8,7 +8,10 @@ export interface FileClass {
 }
 
 const BY_NAME: readonly [RegExp, FileClass][] = [
-  [/(?:^|[./_-])(?:docker|container)file(?:$|[._-](?!md$|dockerignore$|txt$|sh$|py$|go$|ts$|js$|html$|json$|ya?ml$|png$|svg$|test$|rs$|java$|adoc$|rst$|lock$)[^/]*$)/i, { syntax: 'dockerfile', fileType: 'dockerfile' }],
+  [
+    /(?:^|[./_-])(?:docker|container)file(?:$|[._-](?!md$|dockerignore$|txt$|sh$|py$|go$|ts$|js$|html$|json$|ya?ml$|png$|svg$|test$|rs$|java$|adoc$|rst$|lock$)[^/]*$)/i,
+    { syntax: 'dockerfile', fileType: 'dockerfile' },
+  ],
   [/(?:^|\/)\.github\/workflows\/[^/]+\.ya?ml$|(?:^|\/)action\.ya?ml$/i, { syntax: 'yaml', fileType: 'github-actions' }],
   [/(?:^|\/)[^/]*\.?gitlab-ci[^/]*\.ya?ml$|(?:^|\/)\.gitlab\/(?:.*\/)?[^/]+\.ya?ml$/i, { syntax: 'yaml', fileType: 'gitlab-ci' }],
   [/(?:^|\/)\.circleci\/(?:.*\/)?[^/]+\.ya?ml$/i, { syntax: 'yaml', fileType: 'circleci' }],
@@ -16,7 +19,10 @@ const BY_NAME: readonly [RegExp, FileClass][] = [
   [/(?:^|\/)[^/]*skaffold[^/]*\.ya?ml$/i, { syntax: 'yaml' }],
   [/(?:^|\/)[^/]*cloud-?build[^/]*\.ya?ml$/i, { syntax: 'yaml', fileType: 'cloudbuild' }],
   [/(?:^|\/)[^/]*cloud-?build[^/]*\.json$/i, { syntax: 'json', fileType: 'cloudbuild' }],
-  [/(?:^|\/)(?:[^/]*[._-])?compose(?:[._-][^/]*)?\.ya?ml$|(?:^|\/)docker-?(?:stack|compose|swarm)[^/]*\.ya?ml$/i, { syntax: 'yaml', fileType: 'compose' }],
+  [
+    /(?:^|\/)(?:[^/]*[._-])?compose(?:[._-][^/]*)?\.ya?ml$|(?:^|\/)docker-?(?:stack|compose|swarm)[^/]*\.ya?ml$/i,
+    { syntax: 'yaml', fileType: 'compose' },
+  ],
   [/(?:^|\/)(?:[^/]*[._-])?compose(?:[._-][^/]*)?\.json$/i, { syntax: 'json', fileType: 'compose' }],
   [/(?:^|\/)\.?devcontainer\.json$|(?:^|\/)\.devcontainer\/(?:.*\/)?[^/]+\.json$/i, { syntax: 'json', fileType: 'devcontainer' }],
   [/(?:^|\/)(?:imagedefinitions|imageDetail)[^/]*\.json$/i, { syntax: 'json', fileType: 'imagedefinitions' }],
@@ -38,7 +44,8 @@ const BY_NAME: readonly [RegExp, FileClass][] = [
 ];
 
 /** Files that the names above would take in and that never name an image to run. */
-const NEVER = /(?:^|\/)(?:package(?:-lock)?|npm-shrinkwrap|tsconfig[^/]*|composer|cdk(?:\.context)?|renovate|lerna|nx|angular)\.json$|\.min\.json$|\.d\.[cm]?ts$|\.min\.js$|(?:^|\/)(?:pnpm-lock|mkdocs|pubspec|appveyor|dependabot|_config)\.ya?ml$/i;
+const NEVER =
+  /(?:^|\/)(?:package(?:-lock)?|npm-shrinkwrap|tsconfig[^/]*|composer|cdk(?:\.context)?|renovate|lerna|nx|angular)\.json$|\.min\.json$|\.d\.[cm]?ts$|\.min\.js$|(?:^|\/)(?:pnpm-lock|mkdocs|pubspec|appveyor|dependabot|_config)\.ya?ml$/i;
 
 /**
  * The kind of a file by its path, and for a file without an extension by its first line. `undefined`: not one that is read.

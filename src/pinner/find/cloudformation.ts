@@ -10,12 +10,17 @@ const IMAGE_KEYS = new Set(['Image', 'ImageUri', 'ImageURI', 'ImageIdentifier', 
  */
 export function findInCloudFormation(root: Node, collector: Collector): void {
   const referenced = new Set<string>();
-  for (const section of ['Resources', 'Globals', 'Mappings'] as const) visit(entryOf(root, section), section, collector, referenced);
+  for (const section of ['Resources', 'Globals', 'Mappings'] as const)
+    visit(entryOf(root, section), section, collector, referenced);
   for (const parameter of mapAt(root, 'Parameters')?.entries ?? []) {
     const name = parameter.key.text;
     const given = scalarAt(parameter.value, 'Default');
     if (!given || !/^String$/.test(scalarAt(parameter.value, 'Type')?.text ?? 'String')) continue;
-    const trust: Trust | undefined = referenced.has(name) ? 'certain' : /Image(?:Ur[il]|URI|URL|Name|Identifier)?$/i.test(name) ? 'tagged' : undefined;
+    const trust: Trust | undefined = referenced.has(name)
+      ? 'certain'
+      : /Image(?:Ur[il]|URI|URL|Name|Identifier)?$/i.test(name)
+        ? 'tagged'
+        : undefined;
     if (trust) collector.add(spanOf(given), `Parameters.${name}.Default`, trust);
   }
 }
@@ -60,7 +65,13 @@ function readValue(value: Node | undefined, at: string, collector: Collector, re
   return true;
 }
 
-function readSub(text: string, at: string, node: Parameters<typeof spanOf>[0], collector: Collector, referenced: Set<string>): void {
+function readSub(
+  text: string,
+  at: string,
+  node: Parameters<typeof spanOf>[0],
+  collector: Collector,
+  referenced: Set<string>,
+): void {
   const whole = /^\$\{([A-Za-z0-9]+)\}$/.exec(text)?.[1];
   if (whole !== undefined) referenced.add(whole);
   else collector.add(spanOf(node), at, 'certain');

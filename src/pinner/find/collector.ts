@@ -63,7 +63,8 @@ export function createCollector(fileType: FileType): Collector {
         if (trust !== 'certain' || text === '' || !/^[A-Za-z0-9][^\s]*$/.test(text) || !/[:/@]/.test(text)) return false;
         return push(span.start, single(span, position, skip ?? 'invalid'));
       }
-      if (reading.kind === 'variable') return (trust === 'certain' || /[:/]/.test(text)) && push(span.start, single(span, position, 'variable'));
+      if (reading.kind === 'variable')
+        return (trust === 'certain' || /[:/]/.test(text)) && push(span.start, single(span, position, 'variable'));
       if (reading.kind === 'not-registry') return push(span.start, single(span, position, 'not-registry'));
       if (!ENOUGH[trust].includes(reading.strength)) return false;
       // Escapes of JSON can be written anew; what stands on several lines, or spells itself otherwise, is not touched.
@@ -84,11 +85,24 @@ export function createCollector(fileType: FileType): Collector {
       if (reading.kind === 'none' || reading.kind === 'other') return false;
       const first = pieces[0];
       if (!first) return false;
-      const parts = pieces.map(({ role, span, bareHex }): ReferencePart => ({ role, start: span.start, end: span.end, text: span.text, quoting: span.quoting, ...(bareHex ? { bareHex: true as const } : {}) }));
+      const parts = pieces.map(({ role, span, bareHex }): ReferencePart => ({
+        role,
+        start: span.start,
+        end: span.end,
+        text: span.text,
+        quoting: span.quoting,
+        ...(bareHex ? { bareHex: true as const } : {}),
+      }));
       const isOpen = tag === '' && digest === '' && !/:[\w.-]+$/.test(repository);
       if (reading.kind === 'reference' && !ENOUGH[trust].includes(reading.strength) && tag === '' && digest === '') return false;
       const skip: SkipReason | undefined =
-        reading.kind !== 'reference' ? reading.kind : isOpen ? 'no-tag' : pieces.some((piece) => !piece.span.exact) ? 'escaped' : undefined;
+        reading.kind !== 'reference'
+          ? reading.kind
+          : isOpen
+            ? 'no-tag'
+            : pieces.some((piece) => !piece.span.exact)
+              ? 'escaped'
+              : undefined;
       return push(first.span.start, { parts, reference, position, quoting: first.span.quoting, ...(skip ? { skip } : {}) });
     },
   };
@@ -99,10 +113,23 @@ function single(span: Span, position: string, skip: SkipReason | undefined): Can
   return { parts: [{ role: 'reference', start, end, text }], reference: text, position, quoting, ...(skip ? { skip } : {}) };
 }
 
-const QUOTING: Record<ScalarNode['style'], Quoting> = { plain: 'yaml-plain', single: 'yaml-single', double: 'yaml-double', block: 'plain', folded: 'plain', json: 'json' };
+const QUOTING: Record<ScalarNode['style'], Quoting> = {
+  plain: 'yaml-plain',
+  single: 'yaml-single',
+  double: 'yaml-double',
+  block: 'plain',
+  folded: 'plain',
+  json: 'json',
+};
 
 export function spanOf(scalar: ScalarNode, shift = 0): Span {
-  return { start: scalar.start + shift, end: scalar.end + shift, text: scalar.text, exact: scalar.exact, quoting: QUOTING[scalar.style] };
+  return {
+    start: scalar.start + shift,
+    end: scalar.end + shift,
+    text: scalar.text,
+    exact: scalar.exact,
+    quoting: QUOTING[scalar.style],
+  };
 }
 
 /** A part of a span, when the bytes are the text. */

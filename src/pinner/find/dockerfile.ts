@@ -24,7 +24,7 @@ export function findInDockerfile(text: string, collector: Collector, prefix = ''
   const args = new Map<string, Argument>();
   const stages = new Set<string>();
   let count = 0;
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const instruction = readInstruction(text, at, escape);
     at = instruction.next;
     const words = instruction.words;
@@ -38,7 +38,8 @@ export function findInDockerfile(text: string, collector: Collector, prefix = ''
     } else if (name === 'COPY' || name === 'ADD') {
       for (const word of words.slice(1)) {
         if (!word.text.startsWith('--')) break;
-        if (word.text.startsWith('--from=')) readOther(word, 7, word.text.length, `${prefix}${name} --from`, { args, stages, collector, prefix, shift });
+        if (word.text.startsWith('--from='))
+          readOther(word, 7, word.text.length, `${prefix}${name} --from`, { args, stages, collector, prefix, shift });
       }
     } else if (name === 'RUN') {
       for (const word of words.slice(1)) {
@@ -70,7 +71,12 @@ function readDirectives(text: string, collector: Collector, prefix: string, shif
     const name = head[1]?.toLowerCase();
     if (name === 'escape' && (value === '`' || value === '\\')) escape = value;
     const start = at + head[0].length + shift;
-    if (name === 'syntax') collector.add({ start, end: start + value.length, text: value, exact: true, quoting: 'plain' }, `${prefix}# syntax`, 'certain');
+    if (name === 'syntax')
+      collector.add(
+        { start, end: start + value.length, text: value, exact: true, quoting: 'plain' },
+        `${prefix}# syntax`,
+        'certain',
+      );
     at = end + 1;
   }
   return escape;
@@ -110,10 +116,14 @@ function readInstruction(text: string, from: number, escape: string): Instructio
     }
     isLineStart = false;
     const word = readWord(text, at, escape);
-    if (words.length === 0 || (words.length === 1 && words[0]?.text.toUpperCase() === 'ONBUILD')) takesHeredoc = /^(?:RUN|COPY|ADD)$/i.test(word.text);
+    if (words.length === 0 || (words.length === 1 && words[0]?.text.toUpperCase() === 'ONBUILD'))
+      takesHeredoc = /^(?:RUN|COPY|ADD)$/i.test(word.text);
     // Long commands hold thousands of words, of which only flags matter.
     if (words.length < 64) words.push(word);
-    const heredoc = takesHeredoc ? /^[0-9]*<<(-?)(["']?)([A-Za-z_][A-Za-z0-9_.]*)\2/.exec(word.text) ?? /<<(-?)(["']?)([A-Za-z_][A-Za-z0-9_.]*)\2$/.exec(word.text) : null;
+    const heredoc = takesHeredoc
+      ? (/^[0-9]*<<(-?)(["']?)([A-Za-z_][A-Za-z0-9_.]*)\2/.exec(word.text) ??
+        /<<(-?)(["']?)([A-Za-z_][A-Za-z0-9_.]*)\2$/.exec(word.text))
+      : null;
     if (heredoc) heredocs.push({ name: heredoc[3] ?? '', isStripped: heredoc[1] === '-' });
     at = Math.max(word.end, at + 1);
   }
@@ -150,7 +160,7 @@ function continuation(text: string, at: number, escape: string): number {
 }
 
 function heredocEnd(text: string, from: number, name: string, isStripped: boolean): number {
-  for (let at = from; at < text.length; ) {
+  for (let at = from; at < text.length;) {
     const end = lineEnd(text, at);
     const line = text.slice(at, end).replace(/\r$/, '');
     at = end + 1;
@@ -172,7 +182,13 @@ function spanWithin(word: Word, from: number, to: number, shift: number): Span {
     start++;
     end--;
   }
-  return { start: word.start + start + shift, end: word.start + end + shift, text: word.text.slice(start, end), exact: word.exact, quoting: 'plain' };
+  return {
+    start: word.start + start + shift,
+    end: word.start + end + shift,
+    text: word.text.slice(start, end),
+    exact: word.exact,
+    quoting: 'plain',
+  };
 }
 
 function readArgument(words: Word[], args: Map<string, Argument>, isGlobal: boolean, shift: number): void {
@@ -209,7 +225,12 @@ function readFrom(words: Word[], position: string, scene: Scene): void {
 function readOther(word: Word, from: number, to: number, position: string, scene: Scene): void {
   const span = spanWithin(word, from, to, scene.shift);
   if (/^[0-9]+$/.test(span.text) || span.text === '') return;
-  scene.collector.add(span, position, 'certain', scene.stages.has(span.text.toLowerCase()) ? 'stage' : span.text === 'scratch' ? 'scratch' : undefined);
+  scene.collector.add(
+    span,
+    position,
+    'certain',
+    scene.stages.has(span.text.toLowerCase()) ? 'stage' : span.text === 'scratch' ? 'scratch' : undefined,
+  );
 }
 
 function readMount(word: Word, position: string, scene: Scene): void {

@@ -18,7 +18,12 @@ export function typeOfDocument(root: Node | undefined, path: string): FileType {
   if (apiVersion.startsWith('tekton.dev/')) return 'tekton';
   if (apiVersion !== '' && kind !== '') return 'kubernetes';
   if (isCloudFormation(top)) return 'cloudformation';
-  if (has(top, 'containerDefinitions') || has(top, 'ContainerDefinitions') || has(mapAt(top, 'taskDefinition'), 'containerDefinitions')) return 'ecs-task-definition';
+  if (
+    has(top, 'containerDefinitions') ||
+    has(top, 'ContainerDefinitions') ||
+    has(mapAt(top, 'taskDefinition'), 'containerDefinitions')
+  )
+    return 'ecs-task-definition';
   if (isValuesPath(path)) return 'helm-values';
   if (hasServices(top)) return 'compose';
   if ((has(top, 'on') || has(top, 'true')) && mapAt(top, 'jobs')) return 'github-actions';
@@ -30,7 +35,15 @@ export function typeOfDocument(root: Node | undefined, path: string): FileType {
 
 function isContainerDefinitions(items: readonly (Node | undefined)[]): boolean {
   const first = mapAt(items[0]);
-  return first !== undefined && has(first, 'image') && (has(first, 'essential') || has(first, 'portMappings') || has(first, 'logConfiguration') || has(first, 'memory') || has(first, 'cpu'));
+  return (
+    first !== undefined &&
+    has(first, 'image') &&
+    (has(first, 'essential') ||
+      has(first, 'portMappings') ||
+      has(first, 'logConfiguration') ||
+      has(first, 'memory') ||
+      has(first, 'cpu'))
+  );
 }
 
 function isCloudFormation(top: Node): boolean {
@@ -50,6 +63,7 @@ function hasServices(top: Node): boolean {
 
 function isCloudBuild(top: Node): boolean {
   const steps = itemsAt(top, 'steps');
-  const isStep = (step: Node | undefined): boolean => /^(?:[a-z0-9-]+\.)*(?:gcr\.io|pkg\.dev)\//.test(scalarAt(step, 'name')?.text ?? '');
+  const isStep = (step: Node | undefined): boolean =>
+    /^(?:[a-z0-9-]+\.)*(?:gcr\.io|pkg\.dev)\//.test(scalarAt(step, 'name')?.text ?? '');
   return steps.some(isStep) && !steps.some((step) => has(step, 'image') || has(step, 'uses') || has(step, 'run'));
 }

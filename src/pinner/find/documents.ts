@@ -1,4 +1,5 @@
-import { addWithDefault, findByKeys, oneLine, type KeyRules } from './image-keys.ts';
+import { addWithDefault, findByKeys, oneLine } from './image-keys.ts';
+import type { KeyRules } from './key-rules.ts';
 import { spanOf, subSpan, type Collector } from './collector.ts';
 import { findInDockerfile } from './dockerfile.ts';
 import { entryOf, follow, has, itemsAt, mapAt, scalarAt, type MapNode, type Node, type ScalarNode } from './tree.ts';
@@ -23,7 +24,8 @@ export function findInDocument(root: Node | undefined, fileType: FileType, colle
   if (root === undefined) return;
   const finder = FINDERS[fileType];
   if (finder) finder(root, collector);
-  else if (fileType === 'kubernetes' && /Machine|^Image$/.test(scalarAt(root, 'kind')?.text ?? '')) findByKeys(root, '', collector, { image: 'weak', custom: 'weak' });
+  else if (fileType === 'kubernetes' && /Machine|^Image$/.test(scalarAt(root, 'kind')?.text ?? ''))
+    findByKeys(root, '', collector, { image: 'weak', custom: 'weak' });
   else findByKeys(root, '', collector, KEYS[fileType] ?? OTHER_KEYS);
 }
 
@@ -49,9 +51,12 @@ function addScalar(collector: Collector, node: Node | undefined, position: strin
 function findInCompose(root: Node, collector: Collector): void {
   for (const entry of mapAt(root)?.entries ?? []) {
     const name = entry.key.text;
-    if (name === 'services') for (const service of mapAt(entry.value)?.entries ?? []) readService(service.value, `services.${service.key.text}`, collector);
+    if (name === 'services')
+      for (const service of mapAt(entry.value)?.entries ?? [])
+        readService(service.value, `services.${service.key.text}`, collector);
     else if (name.startsWith('x-')) readExtension(entry.value, name, collector);
-    else if (has(entry.value, 'image') && !/^(?:volumes|networks|configs|secrets)$/.test(name)) readService(entry.value, name, collector);
+    else if (has(entry.value, 'image') && !/^(?:volumes|networks|configs|secrets)$/.test(name))
+      readService(entry.value, name, collector);
   }
 }
 
@@ -69,7 +74,12 @@ function readService(node: Node | undefined, path: string, collector: Collector)
   if (inline?.style === 'block') findInDockerfile(inline.text, collector, `${path}.build.dockerfile_inline `, inline.start);
   for (const entry of mapAt(build, 'additional_contexts')?.entries ?? []) {
     const scalar = scalarAt(entry.value);
-    if (scalar?.exact && scalar.text.startsWith('docker-image://')) collector.add(subSpan(spanOf(scalar), 15, scalar.text.length), `${path}.build.additional_contexts.${entry.key.text}`, 'certain');
+    if (scalar?.exact && scalar.text.startsWith('docker-image://'))
+      collector.add(
+        subSpan(spanOf(scalar), 15, scalar.text.length),
+        `${path}.build.additional_contexts.${entry.key.text}`,
+        'certain',
+      );
   }
   addScalar(collector, entryOf(node, 'image'), `${path}.image`, build === undefined ? undefined : 'built');
   for (const volume of itemsAt(node, 'volumes')) {
@@ -93,7 +103,8 @@ function findInKustomize(root: Node, collector: Collector): void {
   const map = mapAt(root);
   if (!map) return;
   itemsAt(map, 'images').forEach((item, index) => readKustomizeImage(item, `images[${index}]`, collector));
-  for (const entry of map.entries) if (entry.key.text !== 'images') findByKeys(entry.value, entry.key.text, collector, { image: 'tagged', custom: 'tagged' });
+  for (const entry of map.entries)
+    if (entry.key.text !== 'images') findByKeys(entry.value, entry.key.text, collector, { image: 'tagged', custom: 'tagged' });
 }
 
 function readKustomizeImage(item: Node | undefined, path: string, collector: Collector): void {
@@ -102,7 +113,15 @@ function readKustomizeImage(item: Node | undefined, path: string, collector: Col
   const digest = scalarAt(item, 'digest');
   if (!name || (!tag && !digest && !has(item, 'newName'))) return;
   if (!tag && !digest && /:[\w.-]+$|@/.test(name.text)) return addScalar(collector, name, `${path}.newName`);
-  collector.addSplit([{ role: 'repository', span: spanOf(name) }, ...(tag ? [{ role: 'tag' as const, span: spanOf(tag) }] : []), ...(digest ? [{ role: 'digest' as const, span: spanOf(digest) }] : [])], path, 'certain');
+  collector.addSplit(
+    [
+      { role: 'repository', span: spanOf(name) },
+      ...(tag ? [{ role: 'tag' as const, span: spanOf(tag) }] : []),
+      ...(digest ? [{ role: 'digest' as const, span: spanOf(digest) }] : []),
+    ],
+    path,
+    'certain',
+  );
 }
 
 /** Steps, and the parameters whose defaults some step runs as a whole. */
@@ -110,7 +129,9 @@ function findInTekton(root: Node, collector: Collector): void {
   findByKeys(root, '', collector, KEYS.tekton ?? OTHER_KEYS);
   const used = new Set<string>();
   everyMap(root, (map) => {
-    const name = /^\$\((?:inputs\.)?params\.([A-Za-z0-9_.-]+)\)$|^\$\((?:inputs\.)?params\[["']([^"'\]]+)["']\]\)$/.exec(scalarAt(map, 'image')?.text ?? '');
+    const name = /^\$\((?:inputs\.)?params\.([A-Za-z0-9_.-]+)\)$|^\$\((?:inputs\.)?params\[["']([^"'\]]+)["']\]\)$/.exec(
+      scalarAt(map, 'image')?.text ?? '',
+    );
     if (name) used.add(name[1] ?? name[2] ?? '');
   });
   everyMap(root, (map) => {
@@ -129,7 +150,8 @@ function everyMap(node: Node | undefined, act: (map: MapNode) => void): void {
 
 function addDockerUrl(collector: Collector, node: Node | undefined, position: string): void {
   const scalar = follow(node);
-  if (scalar?.kind === 'scalar' && scalar.text.startsWith('docker://') && scalar.exact) collector.add(subSpan(spanOf(scalar), 9, scalar.text.length), position, 'certain');
+  if (scalar?.kind === 'scalar' && scalar.text.startsWith('docker://') && scalar.exact)
+    collector.add(subSpan(spanOf(scalar), 9, scalar.text.length), position, 'certain');
 }
 
 function findInActions(root: Node, collector: Collector): void {
@@ -142,8 +164,13 @@ function findInActions(root: Node, collector: Collector): void {
 function readJob(job: Node | undefined, path: string, collector: Collector): void {
   const images: [Node | undefined, string][] = [];
   const container = entryOf(job, 'container');
-  images.push(follow(container)?.kind === 'map' ? [entryOf(container, 'image'), `${path}.container.image`] : [container, `${path}.container`]);
-  for (const service of mapAt(job, 'services')?.entries ?? []) images.push([entryOf(service.value, 'image'), `${path}.services.${service.key.text}.image`]);
+  images.push(
+    follow(container)?.kind === 'map'
+      ? [entryOf(container, 'image'), `${path}.container.image`]
+      : [container, `${path}.container`],
+  );
+  for (const service of mapAt(job, 'services')?.entries ?? [])
+    images.push([entryOf(service.value, 'image'), `${path}.services.${service.key.text}.image`]);
   const keys = new Set<string>();
   for (const [node, position] of images) {
     const scalar = follow(node);
@@ -170,7 +197,9 @@ function readMatrix(matrix: MapNode | undefined, key: string, path: string, coll
 
 function readSteps(owner: Node | undefined, path: string, collector: Collector): void {
   // What a step of this job builds and tags is not to be looked for in a registry.
-  const commands = itemsAt(owner, 'steps').map((step) => `${scalarAt(step, 'run')?.text ?? ''}\n${scalarAt(step, 'with', 'tags')?.text ?? ''}`).join('\n');
+  const commands = itemsAt(owner, 'steps')
+    .map((step) => `${scalarAt(step, 'run')?.text ?? ''}\n${scalarAt(step, 'with', 'tags')?.text ?? ''}`)
+    .join('\n');
   itemsAt(owner, 'steps').forEach((step, index) => {
     const at = `${path}.steps[${index}]`;
     addDockerUrl(collector, entryOf(step, 'uses'), `${at}.uses`);
@@ -178,7 +207,11 @@ function readSteps(owner: Node | undefined, path: string, collector: Collector):
       const value = scalarAt(input.value);
       if (!value) continue;
       const name = `${at}.with.${input.key.text}`;
-      if (/^(?:image|[a-z0-9_-]+[_-]image)$/i.test(input.key.text) && !/^(?:output|push|target|build)[_-]?image$/i.test(input.key.text)) collector.add(spanOf(value), name, 'tagged', value.text !== '' && commands.includes(value.text) ? 'built' : undefined);
+      if (
+        /^(?:image|[a-z0-9_-]+[_-]image)$/i.test(input.key.text) &&
+        !/^(?:output|push|target|build)[_-]?image$/i.test(input.key.text)
+      )
+        collector.add(spanOf(value), name, 'tagged', value.text !== '' && commands.includes(value.text) ? 'built' : undefined);
       else if (input.key.text === 'driver-opts') readDriverOptions(value, name, collector);
     }
   });
@@ -205,15 +238,22 @@ function findInGitlab(root: Node, collector: Collector): void {
     itemsAt(node, 'services').forEach((service, index) => readImage(service, `${prefix}services[${index}]`));
   };
   readJobKeys(root, '');
-  for (const entry of mapAt(root)?.entries ?? []) if (entry.value?.kind === 'map' && entry.key.text !== 'variables' && entry.key.text !== 'image') readJobKeys(entry.value, `${entry.key.text}.`);
+  for (const entry of mapAt(root)?.entries ?? [])
+    if (entry.value?.kind === 'map' && entry.key.text !== 'variables' && entry.key.text !== 'image')
+      readJobKeys(entry.value, `${entry.key.text}.`);
   const readVariables = (node: Node | undefined, prefix: string): void => {
     for (const entry of mapAt(node, 'variables')?.entries ?? []) {
       if (!used.has(entry.key.text)) continue;
-      addScalar(collector, follow(entry.value)?.kind === 'map' ? entryOf(entry.value, 'value') : entry.value, `${prefix}variables.${entry.key.text}`);
+      addScalar(
+        collector,
+        follow(entry.value)?.kind === 'map' ? entryOf(entry.value, 'value') : entry.value,
+        `${prefix}variables.${entry.key.text}`,
+      );
     }
   };
   readVariables(root, '');
-  for (const entry of mapAt(root)?.entries ?? []) if (entry.value?.kind === 'map') readVariables(entry.value, `${entry.key.text}.`);
+  for (const entry of mapAt(root)?.entries ?? [])
+    if (entry.value?.kind === 'map') readVariables(entry.value, `${entry.key.text}.`);
 }
 
 /** Only `docker:` lists hold images; `machine: { image: … }` is a virtual machine. */
@@ -229,7 +269,8 @@ function findInCircle(root: Node, collector: Collector): void {
   });
   everyMap(root, (map) => {
     for (const parameter of mapAt(map, 'parameters')?.entries ?? []) {
-      if (used.has(parameter.key.text)) addScalar(collector, entryOf(parameter.value, 'default'), `parameters.${parameter.key.text}.default`);
+      if (used.has(parameter.key.text))
+        addScalar(collector, entryOf(parameter.value, 'default'), `parameters.${parameter.key.text}.default`);
     }
   });
 }
@@ -249,12 +290,14 @@ function findInSkaffold(root: Node, collector: Collector): void {
   everyMap(root, (map) => {
     for (const key of ['image', 'builder', 'runImage', 'fromImage']) {
       const scalar = scalarAt(map, key);
-      if (scalar && scalar.style !== 'block') collector.add(spanOf(scalar), key, key === 'image' ? 'certain' : 'likely', built.has(scalar.text) ? 'built' : undefined);
+      if (scalar && scalar.style !== 'block')
+        collector.add(spanOf(scalar), key, key === 'image' ? 'certain' : 'likely', built.has(scalar.text) ? 'built' : undefined);
     }
   });
   findByKeys(root, '', collector, OTHER_KEYS);
   // A profile's patch of `/build/artifacts/0/image` names what is built.
-  for (const candidate of collector.candidates) if (/patches\[[0-9]+\]\.value$/.test(candidate.position)) candidate.skip ??= 'built';
+  for (const candidate of collector.candidates)
+    if (/patches\[[0-9]+\]\.value$/.test(candidate.position)) candidate.skip ??= 'built';
 }
 
 function findInDevcontainer(root: Node, collector: Collector): void {

@@ -6,7 +6,7 @@ const MAX_LINE = 4096;
 
 /** A `.env` file: the variables that a compose file beside it uses as an image, and those that are named for one. */
 export function findInEnv(text: string, collector: Collector, used: ReadonlySet<string>): void {
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const stop = text.indexOf('\n', at);
     const end = stop < 0 ? text.length : stop;
     if (end - at <= MAX_LINE) readLine(text.slice(at, end), at, collector, used);
@@ -29,5 +29,10 @@ function readLine(line: string, at: number, collector: Collector, used: Readonly
     to = from + line.slice(from, comment < 0 ? line.length : comment).trimEnd().length;
   }
   if (to <= from) return;
-  addWithDefault(collector, { start: at + from, end: at + to, text: line.slice(from, to), exact: true, quoting: 'plain' }, name, isUsed ? 'certain' : 'tagged');
+  addWithDefault(
+    collector,
+    { start: at + from, end: at + to, text: line.slice(from, to), exact: true, quoting: 'plain' },
+    name,
+    isUsed ? 'certain' : 'tagged',
+  );
 }

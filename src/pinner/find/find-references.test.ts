@@ -12,7 +12,11 @@ const answers = JSON.parse(readFileSync(join(ROOT, 'expected.json'), 'utf8')) as
 /** Reads a file of the corpus as a walk would: a `.env` with the variables of the compose files beside it. */
 function find(path: string): FileFindings | undefined {
   const folder = join(ROOT, dirname(path));
-  const composeVariables = new Set(readdirSync(folder).flatMap((name) => (statSync(join(folder, name)).isFile() ? findComposeVariables(name, readFileSync(join(folder, name))) : [])));
+  const composeVariables = new Set(
+    readdirSync(folder).flatMap((name) =>
+      statSync(join(folder, name)).isFile() ? findComposeVariables(name, readFileSync(join(folder, name))) : [],
+    ),
+  );
   return findReferences(path, readFileSync(join(ROOT, path)), { shell: true, composeVariables });
 }
 
@@ -20,11 +24,18 @@ function answer(found: FileFindings | undefined): Answer {
   if (found === undefined) return 'not read';
   const [problem] = found.problems;
   if (problem) return { type: found.fileType, problem: `${problem.line}:${problem.column} ${problem.message}` };
-  return { type: found.fileType, references: found.references.map((each) => `${each.line}:${each.column} ${each.reference}${each.skip ? ` (${each.skip})` : ''}`) };
+  return {
+    type: found.fileType,
+    references: found.references.map(
+      (each) => `${each.line}:${each.column} ${each.reference}${each.skip ? ` (${each.skip})` : ''}`,
+    ),
+  };
 }
 
 describe('the corpus', () => {
-  const files = readdirSync(ROOT, { recursive: true, encoding: 'utf8' }).filter((path) => statSync(join(ROOT, path)).isFile() && path !== 'expected.json' && path !== '.gitattributes');
+  const files = readdirSync(ROOT, { recursive: true, encoding: 'utf8' }).filter(
+    (path) => statSync(join(ROOT, path)).isFile() && path !== 'expected.json' && path !== '.gitattributes',
+  );
 
   test('has an answer for every file, and a file for every answer', () => {
     assert.deepEqual(files.toSorted(), Object.keys(answers).toSorted());
@@ -49,7 +60,8 @@ describe('the corpus', () => {
 
 describe('one file', () => {
   const compose = (text: string, path = 'compose.yaml'): string[] => references(findReferences(path, Buffer.from(text)));
-  const references = (found: FileFindings | undefined): string[] => (found?.references ?? []).map((each) => `${each.reference}${each.skip ? ` (${each.skip})` : ''}`);
+  const references = (found: FileFindings | undefined): string[] =>
+    (found?.references ?? []).map((each) => `${each.reference}${each.skip ? ` (${each.skip})` : ''}`);
 
   test('names every part of a split reference, and an empty digest at its place', () => {
     const bytes = Buffer.from('image:\n  repository: nginx\n  tag: "1.27"\n  digest: ""\n');
@@ -71,11 +83,28 @@ describe('one file', () => {
 
   test('says where each is', () => {
     const found = findReferences('Dockerfile', Buffer.from('FROM a:1\nFROM b:1\nCOPY --from=c:1 / /\n'));
-    assert.deepEqual(found?.references.map((each) => each.position), ['FROM #1', 'FROM #2', 'COPY --from']);
+    assert.deepEqual(
+      found?.references.map((each) => each.position),
+      ['FROM #1', 'FROM #2', 'COPY --from'],
+    );
   });
 
   test('reads a variable without its default as one thing, never as a part of it', () => {
-    for (const value of ['${R}/a/b:1', 'a/b:${T}', '$R/a:1', 'a/b:$T', 'a/b:{{ t }}', 'a/b:<tag>', 'a/b:%s', 'a/b:TAG', 'REGISTRY/a/b:1', 'a/b:__TAG__', 'a/b:@tag@', 'a/b:${T:-1}', '${R:-docker.io}/a:1']) {
+    for (const value of [
+      '${R}/a/b:1',
+      'a/b:${T}',
+      '$R/a:1',
+      'a/b:$T',
+      'a/b:{{ t }}',
+      'a/b:<tag>',
+      'a/b:%s',
+      'a/b:TAG',
+      'REGISTRY/a/b:1',
+      'a/b:__TAG__',
+      'a/b:@tag@',
+      'a/b:${T:-1}',
+      '${R:-docker.io}/a:1',
+    ]) {
       assert.deepEqual(compose(`services:\n  a:\n    image: '${value}'\n`), [`${value} (variable)`]);
     }
   });
@@ -85,7 +114,16 @@ describe('one file', () => {
   });
 
   test('reports what is broken and gives nothing of it', () => {
-    for (const [path, text] of [['compose.yaml', 'services:\n\ta:\n\t\timage: x:1\n'], ['a.json', '{"image": "x:1",'], ['a.tf', 'a "b" { image = "x:1"'], ['k.yaml', 'kind: [Pod\nimage: x:1'], ['k.yaml', `image: x:1\na: ${'['.repeat(5000)}`], ['a.json', `{"image":${'['.repeat(5000)}`], ['a.tf', `image = ${'['.repeat(5000)}`], ['a.tf', `image = "${'${"'.repeat(5000)}`]] as const) {
+    for (const [path, text] of [
+      ['compose.yaml', 'services:\n\ta:\n\t\timage: x:1\n'],
+      ['a.json', '{"image": "x:1",'],
+      ['a.tf', 'a "b" { image = "x:1"'],
+      ['k.yaml', 'kind: [Pod\nimage: x:1'],
+      ['k.yaml', `image: x:1\na: ${'['.repeat(5000)}`],
+      ['a.json', `{"image":${'['.repeat(5000)}`],
+      ['a.tf', `image = ${'['.repeat(5000)}`],
+      ['a.tf', `image = "${'${"'.repeat(5000)}`],
+    ] as const) {
       const found = findReferences(path, Buffer.from(text));
       assert.equal(found?.references.length, 0, text.slice(0, 40));
       assert.equal(found?.problems.length, 1, text.slice(0, 40));
@@ -106,9 +144,52 @@ describe('one file', () => {
   });
 
   test('costs no more than its length for hostile text', () => {
-    const openings = ['{{ ', '${', '"', "'", '`', '[', '{', '- ', '? ', '<<A ', '/*', 'a: &a ', '*a ', '<% ', '\\\n', '#', 'image: ', '  ', '$(', '{{/*', '[[ ', 'FROM ${A:-', '"\\', '|\n', 'x: |\n ', 'image: a:1\n', '"image":"a:1",', 'image = "a:1"\n', 'FROM a:1\n'];
-    for (const path of ['a.yaml', 'templates/a.yaml', 'a.json', 'a.tf', 'a.nomad', 'Dockerfile', 'a.ts', 'a.py', 'a.go', '.env', 'run.sh']) {
-      for (const opening of openings) findReferences(path, Buffer.from(`image: aws-cdk IMAGE\n${opening.repeat(20_000)}`), { shell: true });
+    const openings = [
+      '{{ ',
+      '${',
+      '"',
+      "'",
+      '`',
+      '[',
+      '{',
+      '- ',
+      '? ',
+      '<<A ',
+      '/*',
+      'a: &a ',
+      '*a ',
+      '<% ',
+      '\\\n',
+      '#',
+      'image: ',
+      '  ',
+      '$(',
+      '{{/*',
+      '[[ ',
+      'FROM ${A:-',
+      '"\\',
+      '|\n',
+      'x: |\n ',
+      'image: a:1\n',
+      '"image":"a:1",',
+      'image = "a:1"\n',
+      'FROM a:1\n',
+    ];
+    for (const path of [
+      'a.yaml',
+      'templates/a.yaml',
+      'a.json',
+      'a.tf',
+      'a.nomad',
+      'Dockerfile',
+      'a.ts',
+      'a.py',
+      'a.go',
+      '.env',
+      'run.sh',
+    ]) {
+      for (const opening of openings)
+        findReferences(path, Buffer.from(`image: aws-cdk IMAGE\n${opening.repeat(20_000)}`), { shell: true });
     }
   });
 });

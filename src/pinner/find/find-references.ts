@@ -39,7 +39,18 @@ export function findReferences(path: string, bytes: Uint8Array, options: FindOpt
 }
 
 const FALLBACK: Record<FileClass['syntax'], FileType> = {
-  yaml: 'yaml', json: 'json', hcl: 'terraform', dockerfile: 'dockerfile', js: 'cdk', python: 'cdk', java: 'cdk', go: 'cdk', csharp: 'cdk', env: 'env', shell: 'shell', makefile: 'makefile',
+  yaml: 'yaml',
+  json: 'json',
+  hcl: 'terraform',
+  dockerfile: 'dockerfile',
+  js: 'cdk',
+  python: 'cdk',
+  java: 'cdk',
+  go: 'cdk',
+  csharp: 'cdk',
+  env: 'env',
+  shell: 'shell',
+  makefile: 'makefile',
 };
 
 /** A look at the bytes, so that most files are never parsed. */
@@ -57,9 +68,20 @@ function mayHoldReferences(found: FileClass, bytes: Uint8Array, options: FindOpt
       return buffer.includes('mage');
     case 'yaml':
     case 'json':
-      return buffer.includes('mage') || buffer.includes('repository') || buffer.includes('docker://') || /github-actions|gitlab-ci|cloudbuild|circleci|compose/.test(found.fileType ?? '') || buffer.includes('container:') || buffer.includes('gcr.io/') || buffer.includes('newTag');
+      return (
+        buffer.includes('mage') ||
+        buffer.includes('repository') ||
+        buffer.includes('docker://') ||
+        /github-actions|gitlab-ci|cloudbuild|circleci|compose/.test(found.fileType ?? '') ||
+        buffer.includes('container:') ||
+        buffer.includes('gcr.io/') ||
+        buffer.includes('newTag')
+      );
     default:
-      return /* ContainerImage, image: … */ buffer.includes('mage') && (buffer.includes('egistry(') || /* manifests in a CDK app */ CDK_MARKS.some((mark) => buffer.includes(mark)));
+      return (
+        /* ContainerImage, image: … */ buffer.includes('mage') &&
+        (buffer.includes('egistry(') || /* manifests in a CDK app */ CDK_MARKS.some((mark) => buffer.includes(mark)))
+      );
   }
 }
 
@@ -72,7 +94,12 @@ function read(found: FileClass, path: string, text: string, collector: Collector
     case 'env':
       return findInEnv(text, collector, options.composeVariables ?? new Set());
     case 'hcl':
-      if (collector.fileType === 'terraform' && /\.hcl$/i.test(path) && /^[ \t]*(?:job[ \t]+"|group[ \t]+"|task[ \t]+")/m.test(text)) collector.fileType = 'nomad';
+      if (
+        collector.fileType === 'terraform' &&
+        /\.hcl$/i.test(path) &&
+        /^[ \t]*(?:job[ \t]+"|group[ \t]+"|task[ \t]+")/m.test(text)
+      )
+        collector.fileType = 'nomad';
       return findInHcl(text, collector);
     case 'shell':
     case 'makefile':
@@ -98,14 +125,22 @@ const SCHEMA = /^kind:[ \t]*["']?CustomResourceDefinition\b/m;
 
 function readTree(found: FileClass, path: string, text: string, collector: Collector): void {
   const masked = text.includes('{{') || text.includes('{%') || text.includes('<%') ? maskYamlTemplates(text) : text;
-  const isTemplate = masked !== text && (masked.includes(MASK) || collector.fileType === 'helm-template' || /\/templates\//.test(path));
+  const isTemplate =
+    masked !== text && (masked.includes(MASK) || collector.fileType === 'helm-template' || /\/templates\//.test(path));
   const wanted = WANTED[collector.fileType] ?? WANTED_ANY;
   let roots: (Node | undefined)[];
   try {
-    roots = found.syntax === 'json' || (/\.(?:tpl|tftpl|tmpl|template)$/i.test(path) && /^\s*[[{]/.test(text)) ? [parseJsonTemplate(masked)] : parseYaml(masked, (document) => wanted.test(document) && !SCHEMA.test(document)).map((document) => document.root);
+    roots =
+      found.syntax === 'json' || (/\.(?:tpl|tftpl|tmpl|template)$/i.test(path) && /^\s*[[{]/.test(text))
+        ? [parseJsonTemplate(masked)]
+        : parseYaml(masked, (document) => wanted.test(document) && !SCHEMA.test(document)).map((document) => document.root);
   } catch (error) {
     // A template is no YAML yet, and fragments of one are none for themselves: read it line by line.
-    if (!(error instanceof SyntaxProblem) || !(isTemplate || /\.(?:tpl|tmpl|tftpl|j2|erb|gotmpl|template|in)$/i.test(path) || /\$\{[A-Za-z_]/.test(text))) throw error;
+    if (
+      !(error instanceof SyntaxProblem) ||
+      !(isTemplate || /\.(?:tpl|tmpl|tftpl|j2|erb|gotmpl|template|in)$/i.test(path) || /\$\{[A-Za-z_]/.test(text))
+    )
+      throw error;
     if (/\/templates\//.test(path)) collector.fileType = 'helm-template';
     return findInTemplateLines(masked, collector);
   }
@@ -114,8 +149,15 @@ function readTree(found: FileClass, path: string, text: string, collector: Colle
   for (const root of roots) {
     if (root === undefined || root.kind === 'scalar') continue;
     let fileType = given ?? typeOfDocument(root, path);
-    if (given === undefined && isTemplate && /\/templates\//.test(path) && (fileType === 'kubernetes' || fileType === 'yaml' || fileType === 'tekton')) fileType = 'helm-template';
-    if (given === 'kustomize' || given === 'compose' || given === 'cloudbuild') fileType = corrected(given, typeOfDocument(root, path));
+    if (
+      given === undefined &&
+      isTemplate &&
+      /\/templates\//.test(path) &&
+      (fileType === 'kubernetes' || fileType === 'yaml' || fileType === 'tekton')
+    )
+      fileType = 'helm-template';
+    if (given === 'kustomize' || given === 'compose' || given === 'cloudbuild')
+      fileType = corrected(given, typeOfDocument(root, path));
     if (isFirst || fileType !== 'yaml') collector.fileType = fileType;
     isFirst = false;
     findInDocument(root, fileType, collector);
@@ -146,9 +188,25 @@ function finish(text: string, base: number, collector: Collector): FileFindings 
     const start = candidate.parts[0]?.start ?? 0;
     const end = candidate.parts.at(-1)?.end ?? start;
     const skip = candidate.skip ?? (isIgnored(text, start, end) ? ('ignored' as const) : undefined);
-    const parts = candidate.parts.map((part) => ({ ...part, start: part.start + base, end: part.end + base, text: unmasked(part.text, text, part.start) }));
-    const reference = parts.length === 1 && candidate.reference.includes(MASK) ? (parts[0]?.text ?? '') : readable(candidate.reference.replaceAll(MASK, '*'));
-    return { fileType: collector.fileType, ...place(start), parts, reference, position: candidate.position, quoting: candidate.quoting, ...(skip ? { skip } : {}) };
+    const parts = candidate.parts.map((part) => ({
+      ...part,
+      start: part.start + base,
+      end: part.end + base,
+      text: unmasked(part.text, text, part.start),
+    }));
+    const reference =
+      parts.length === 1 && candidate.reference.includes(MASK)
+        ? (parts[0]?.text ?? '')
+        : readable(candidate.reference.replaceAll(MASK, '*'));
+    return {
+      fileType: collector.fileType,
+      ...place(start),
+      parts,
+      reference,
+      position: candidate.position,
+      quoting: candidate.quoting,
+      ...(skip ? { skip } : {}),
+    };
   });
   return { fileType: collector.fileType, references, problems: [] };
 }
@@ -164,7 +222,9 @@ export function findComposeVariables(path: string, bytes: Uint8Array): string[] 
   if (found?.fileType !== 'compose') return [];
   const { text } = toByteText(bytes);
   try {
-    return found.syntax === 'json' ? composeVariables(parseJson(text)) : parseYaml(text).flatMap((document) => composeVariables(document.root));
+    return found.syntax === 'json'
+      ? composeVariables(parseJson(text))
+      : parseYaml(text).flatMap((document) => composeVariables(document.root));
   } catch (error) {
     if (error instanceof SyntaxProblem) return [];
     throw error;

@@ -20,7 +20,10 @@ function plain(value: Expression): unknown {
 }
 
 function bodyOf(body: Body): unknown {
-  return Object.fromEntries([...body.attributes.map(({ name, value }) => [name, plain(value)]), ...body.blocks.map((block) => [[block.type, ...block.labels].join(' '), bodyOf(block.body)])]);
+  return Object.fromEntries([
+    ...body.attributes.map(({ name, value }) => [name, plain(value)]),
+    ...body.blocks.map((block) => [[block.type, ...block.labels].join(' '), bodyOf(block.body)]),
+  ]);
 }
 
 describe('structure', () => {
@@ -32,13 +35,17 @@ describe('structure', () => {
     ['a = b ? "c" : "d"\ne = "f"', { a: ['<b>', 'c', 'd'], e: 'f' }],
     ['a = <<-X\n  b = "c\n  X\nd = "e"', { a: '  b = "c\n', d: 'e' }],
     ['a = "${b("${c}")}" // "\n/* " */ d = "\\"e"', { a: '${b("${c}")}', d: '"e' }],
-    ['a = [for x in y : x.z if x.w]\nb = { for k, v in c : k => v }\nd = "e"', { a: ['<for>', '<x>', '<in>', '<y>', '<x.z>', '<if>', '<x.w>'], b: {}, d: 'e' }],
+    [
+      'a = [for x in y : x.z if x.w]\nb = { for k, v in c : k => v }\nd = "e"',
+      { a: ['<for>', '<x>', '<in>', '<y>', '<x.z>', '<if>', '<x.w>'], b: {}, d: 'e' },
+    ],
     ['a = "$${b"\nc = "%{ if d }e%{ endif }"', { a: '$${b', c: '%{ if d }e%{ endif }' }],
   ];
   for (const [text, value] of cases) {
     test(JSON.stringify(text), () => {
       const seen = bodyOf(parseHcl(text)) as Record<string, unknown>;
-      if (text.startsWith('a = [for')) assert.deepEqual([seen['d'], typeof seen['a'], typeof seen['b']], ['e', 'object', 'object']);
+      if (text.startsWith('a = [for'))
+        assert.deepEqual([seen['d'], typeof seen['a'], typeof seen['b']], ['e', 'object', 'object']);
       else assert.deepEqual(seen, value);
     });
   }

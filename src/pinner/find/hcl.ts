@@ -130,7 +130,8 @@ function readExpression(reader: Reader, isInBrackets: boolean): Expression {
   for (;;) {
     skip(reader, !isInBrackets);
     const char = text[reader.at];
-    if (char === undefined || char === '\n' || char === ',' || char === '}' || char === ']' || char === ')' || char === ';') break;
+    if (char === undefined || char === '\n' || char === ',' || char === '}' || char === ']' || char === ')' || char === ';')
+      break;
     if (items.length === 0 || isComputed) {
       const term = readTerm(reader);
       if (term) {
@@ -229,7 +230,11 @@ function readObject(reader: Reader): Expression {
     if (text[reader.at] === '=' && text[reader.at + 1] === '>') reader.at++;
     if (key && (text[reader.at] === '=' || text[reader.at] === ':')) {
       reader.at++;
-      entries.push({ name: key.kind === 'string' || key.kind === 'traversal' ? key.text : '', start: from, value: readExpression(reader, false) });
+      entries.push({
+        name: key.kind === 'string' || key.kind === 'traversal' ? key.text : '',
+        start: from,
+        value: readExpression(reader, false),
+      });
     } else if (reader.at === from || !key) reader.at++;
   }
   reader.at++;
@@ -285,7 +290,7 @@ function readHeredoc(reader: Reader): Expression {
   const match = head.exec(text);
   if (!match) throw new SyntaxProblem(reader.at, 'a heredoc without a name');
   const start = head.lastIndex;
-  for (let at = start; at < text.length; ) {
+  for (let at = start; at < text.length;) {
     const stop = text.indexOf('\n', at);
     const end = stop < 0 ? text.length : stop;
     if (text.slice(at, end).trim() === match[1]) {

@@ -1,27 +1,42 @@
 import { spanOf, subSpan, type Collector, type Span, type Trust } from './collector.ts';
 import { findEmbedded, mayEmbed } from './embedded.ts';
+import type { KeyRules } from './key-rules.ts';
 import { readLiteral } from './literal.ts';
 import { follow, has, itemsAt, scalarAt, type Entry, type MapNode, type Node, type ScalarNode } from './tree.ts';
 import type { SkipReason } from './types.ts';
 
-/** What the kind of file says of the keys in it. */
-export interface KeyRules {
-  /** For `image:` itself, outside of anything that looks like a container. */
-  image: Trust;
-  /** For keys such as `sidecarImage`. */
-  custom: Trust;
-  skip?: SkipReason;
-  /** Added to every offset, for text cut out of a larger file. */
-  shift?: number;
-  /** Whether YAML and JSON inside of string values is read too. */
-  embedded?: boolean;
-}
-
-const CUSTOM = /^(?:[A-Za-z0-9]+(?:Image|_image|-image|IMAGE)|image(?:Name|Ref|Uri|URI|Url|URL|Reference|Identifier|_?uri|_?url|_?ref)|[A-Za-z0-9]+(?:Image|_image)_?(?:[nN]ame|[uU]ri|URI|[rR]ef)|Image(?:Uri|Identifier)|ImageURI)$/;
+const CUSTOM =
+  /^(?:[A-Za-z0-9]+(?:Image|_image|-image|IMAGE)|image(?:Name|Ref|Uri|URI|Url|URL|Reference|Identifier|_?uri|_?url|_?ref)|[A-Za-z0-9]+(?:Image|_image)_?(?:[nN]ame|[uU]ri|URI|[rR]ef)|Image(?:Uri|Identifier)|ImageURI)$/;
 /** Keys that end like the others and name disks, pictures or settings. */
-const OTHER = /^(?:machine|os|vm|node|disk|boot|ami|background|og|twitter|social|header|hero|featured|cover|logo|icon|profile|thumbnail|preview|banner|splash|avatar|favicon|share|default_?og|pull|push|save|load|build|skip|use|has|is|no|source)_?-?image$/i;
-const CONTAINER_LISTS = /^(?:containers|initContainers|ephemeralContainers|init_containers|container_?definitions|containerStatuses|initContainerStatuses|sidecars|container|services)$/i;
-const CONTAINER_SIBLINGS = ['command', 'args', 'ports', 'env', 'envFrom', 'environment', 'volumeMounts', 'imagePullPolicy', 'pullPolicy', 'entrypoint', 'portMappings', 'essential', 'script', 'commands', 'securityContext', 'livenessProbe', 'readinessProbe', 'volumes', 'depends_on', 'container_name', 'logConfiguration', 'workingDir', 'containerPort'];
+const OTHER =
+  /^(?:machine|os|vm|node|disk|boot|ami|background|og|twitter|social|header|hero|featured|cover|logo|icon|profile|thumbnail|preview|banner|splash|avatar|favicon|share|default_?og|pull|push|save|load|build|skip|use|has|is|no|source)_?-?image$/i;
+const CONTAINER_LISTS =
+  /^(?:containers|initContainers|ephemeralContainers|init_containers|container_?definitions|containerStatuses|initContainerStatuses|sidecars|container|services)$/i;
+const CONTAINER_SIBLINGS = [
+  'command',
+  'args',
+  'ports',
+  'env',
+  'envFrom',
+  'environment',
+  'volumeMounts',
+  'imagePullPolicy',
+  'pullPolicy',
+  'entrypoint',
+  'portMappings',
+  'essential',
+  'script',
+  'commands',
+  'securityContext',
+  'livenessProbe',
+  'readinessProbe',
+  'volumes',
+  'depends_on',
+  'container_name',
+  'logConfiguration',
+  'workingDir',
+  'containerPort',
+];
 const TAG_KEYS = ['tag', 'imageTag', 'image_tag', 'version'];
 
 /** Reads every map below `node`. */
@@ -32,11 +47,12 @@ export function findByKeys(node: Node | undefined, path: string, collector: Coll
 function visit(node: Node | undefined, path: string, parentKey: string, collector: Collector, rules: KeyRules): void {
   if (node === undefined || node.kind === 'alias') return;
   if (node.kind === 'sequence') {
-    for (let index = 0; index < node.items.length; index++) visit(node.items[index], `${path}[${index}]`, parentKey, collector, rules);
+    for (let index = 0; index < node.items.length; index++)
+      visit(node.items[index], `${path}[${index}]`, parentKey, collector, rules);
     return;
   }
   if (node.kind === 'scalar') {
-    if (rules.embedded !== false) findEmbedded(node, path, collector, rules);
+    if (rules.embedded !== false) findEmbedded(node, path, collector, rules, findByKeys);
     return;
   }
   visitMap(node, path, parentKey, collector, rules);
@@ -76,23 +92,50 @@ export function oneLine(scalar: ScalarNode): ScalarNode | undefined {
   return { kind: 'scalar', start, end: start + text.length, text, style: 'block', exact: true };
 }
 
-function readImageEntry(map: MapNode, entry: Entry, value: ScalarNode, at: string, parentKey: string, collector: Collector, rules: KeyRules): boolean {
+function readImageEntry(
+  map: MapNode,
+  entry: Entry,
+  value: ScalarNode,
+  at: string,
+  parentKey: string,
+  collector: Collector,
+  rules: KeyRules,
+): boolean {
   const key = entry.key.text;
   const span = spanOf(value, rules.shift);
   // With a capital it is ECS as CloudFormation spells it; elsewhere it is in what `docker inspect` has printed.
   if (key === 'image' || (key === 'Image' && /^container_?definitions$/i.test(parentKey))) {
     // A block device of Ceph.
     if (parentKey === 'rbd' || has(map, 'monitors') || has(map, 'pool')) return true;
-    const isContainer = CONTAINER_LISTS.test(parentKey) || (parentKey !== 'properties' && CONTAINER_SIBLINGS.some((name) => has(map, name)));
+    const isContainer =
+      CONTAINER_LISTS.test(parentKey) || (parentKey !== 'properties' && CONTAINER_SIBLINGS.some((name) => has(map, name)));
     const trust: Trust = isContainer ? 'certain' : rules.image;
     const tag = readTagSibling(map, span, rules);
-    if (tag !== undefined) return collector.addSplit([{ role: 'repository', span }, { role: 'tag', span: tag }, ...digestOf(map, rules)], at, 'certain');
+    if (tag !== undefined)
+      return collector.addSplit(
+        [{ role: 'repository', span }, { role: 'tag', span: tag }, ...digestOf(map, rules)],
+        at,
+        'certain',
+      );
     return addWithDefault(collector, span, at, trust, rules.skip);
   }
   if (CUSTOM.test(key) && !OTHER.test(key)) {
     const sibling = scalarAt(map, key.replace(/Image$/, 'Tag')) ?? scalarAt(map, `${key}Tag`) ?? scalarAt(map, `${key}_tag`);
-    if (sibling && sibling !== value && sibling.text !== '' && readLiteral(span.text).kind === 'reference' && !/:[\w.-]+$|@/.test(span.text)) {
-      return collector.addSplit([{ role: 'repository', span }, { role: 'tag', span: spanOf(sibling, rules.shift) }], at, 'certain');
+    if (
+      sibling &&
+      sibling !== value &&
+      sibling.text !== '' &&
+      readLiteral(span.text).kind === 'reference' &&
+      !/:[\w.-]+$|@/.test(span.text)
+    ) {
+      return collector.addSplit(
+        [
+          { role: 'repository', span },
+          { role: 'tag', span: spanOf(sibling, rules.shift) },
+        ],
+        at,
+        'certain',
+      );
     }
     return addWithDefault(collector, span, at, rules.custom, rules.skip);
   }
@@ -123,20 +166,40 @@ function digestOf(map: MapNode, rules: KeyRules): { role: 'digest'; span: Span; 
 /** `{ registry, repository, tag, digest }`, as Helm values and many custom resources have it. */
 function readSplit(map: MapNode, path: string, parentKey: string, collector: Collector, rules: KeyRules): boolean {
   const isImage = /image$/i.test(parentKey);
-  const name = scalarAt(map, 'repository') ?? scalarAt(map, 'repo') ?? (isImage ? (scalarAt(map, 'name') ?? scalarAt(map, 'imageName') ?? scalarAt(map, 'reference') ?? scalarAt(map, 'location')) : undefined);
+  const name =
+    scalarAt(map, 'repository') ??
+    scalarAt(map, 'repo') ??
+    (isImage
+      ? (scalarAt(map, 'name') ?? scalarAt(map, 'imageName') ?? scalarAt(map, 'reference') ?? scalarAt(map, 'location'))
+      : undefined);
   if (!name || name.text === '') return false;
   const tag = scalarAt(map, 'tag') ?? scalarAt(map, 'imageTag') ?? (isImage ? scalarAt(map, 'version') : undefined);
   const digest = digestOf(map, rules);
-  const isPlausible = isImage || ((tag !== undefined || digest.length > 0) && !/git|repo|source|chart/i.test(parentKey) && (map.entries.some(({ key }) => /^(?:imagePullPolicy|pullPolicy|registry|image)$/.test(key.text)) || /image|container|sidecar|init|exporter|reloader|kubectl|proxy/i.test(path)));
+  const isPlausible =
+    isImage ||
+    ((tag !== undefined || digest.length > 0) &&
+      !/git|repo|source|chart/i.test(parentKey) &&
+      (map.entries.some(({ key }) => /^(?:imagePullPolicy|pullPolicy|registry|image)$/.test(key.text)) ||
+        /image|container|sidecar|init|exporter|reloader|kubectl|proxy/i.test(path)));
   if (!isPlausible || (tag === undefined && digest.length === 0 && !isImage)) return false;
   const registry = scalarAt(map, 'registry');
   const span = (role: 'registry' | 'repository' | 'tag', scalar: ScalarNode | undefined): { role: typeof role; span: Span }[] =>
     scalar && scalar.style !== 'block' && scalar.style !== 'folded' ? [{ role, span: spanOf(scalar, rules.shift) }] : [];
   if (tag === undefined && digest.length === 0) {
     // `image: { name: node:18 }`, an image volume's `{ reference: … }`: a whole reference.
-    return addWithDefault(collector, spanOf(name, rules.shift), `${path}.name`, rules.image === 'certain' ? 'likely' : 'tagged', rules.skip);
+    return addWithDefault(
+      collector,
+      spanOf(name, rules.shift),
+      `${path}.name`,
+      rules.image === 'certain' ? 'likely' : 'tagged',
+      rules.skip,
+    );
   }
-  return collector.addSplit([...span('repository', name), ...span('registry', registry), ...span('tag', tag), ...digest], path, 'certain');
+  return collector.addSplit(
+    [...span('repository', name), ...span('registry', registry), ...span('tag', tag), ...digest],
+    path,
+    'certain',
+  );
 }
 
 /** JSON Patch in YAML or JSON: `{ op: replace, path: /spec/…/image, value: nginx:1 }`. */
@@ -144,7 +207,9 @@ function readPatch(map: MapNode, path: string, collector: Collector, rules: KeyR
   const target = scalarAt(map, 'path');
   if (!target?.text.endsWith('/image') || /\/(?:labels|annotations|matchLabels)\//.test(target.text)) return;
   const value = scalarAt(map, 'value');
-  const trust: Trust = /\/(?:containers|initContainers|ephemeralContainers|steps|sidecars)\/[^/]+\/image$/.test(target.text) ? 'likely' : 'weak';
+  const trust: Trust = /\/(?:containers|initContainers|ephemeralContainers|steps|sidecars)\/[^/]+\/image$/.test(target.text)
+    ? 'likely'
+    : 'weak';
   if (value && scalarAt(map, 'op')) collector.add(spanOf(value, rules.shift), `${path}.value`, trust, rules.skip);
 }
 

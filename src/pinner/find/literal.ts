@@ -16,13 +16,36 @@ export type Reading =
 export type Strength = 'digest' | 'tag' | 'host' | 'path' | 'bare';
 
 // Each alternative begins with its own character or word, so the scan is linear.
-const PLACEHOLDER = new RegExp(`${MASK}|\\$[{(A-Za-z_]|\\{\\{|\\}\\}|\\[\\[|<[%<A-Za-z_]|%[sdv{]|\\{[A-Za-z_.]|__[A-Z]|@[A-Za-z_]+@|\\$\\$|#\\{|\\[[A-Z]`);
-const PLACEHOLDER_WORD = /^(?:[A-Z][A-Z0-9]*[_-])*(?:TAG|VERSION|SHA|HASH|COMMIT|DIGEST|BUILD|NUMBER|ID|REPLACEME|CHANGEME|PLACEHOLDER|IMAGE)(?:[_-][A-Z0-9]+)*$/;
+const PLACEHOLDER = new RegExp(
+  `${MASK}|\\$[{(A-Za-z_]|\\{\\{|\\}\\}|\\[\\[|<[%<A-Za-z_]|%[sdv{]|\\{[A-Za-z_.]|__[A-Z]|@[A-Za-z_]+@|\\$\\$|#\\{|\\[[A-Z]`,
+);
+const PLACEHOLDER_WORD =
+  /^(?:[A-Z][A-Z0-9]*[_-])*(?:TAG|VERSION|SHA|HASH|COMMIT|DIGEST|BUILD|NUMBER|ID|REPLACEME|CHANGEME|PLACEHOLDER|IMAGE)(?:[_-][A-Z0-9]+)*$/;
 const CODEBUILD = /^aws\/codebuild\//;
-const FILE_NAME = /\.(?:png|jpe?g|gif|svg|webp|ico|bmp|tiff?|avif|iso|img|qcow2|vmdk|vhdx?|raw|ova|tar|tgz|gz|zip|xz|bz2|sif|html?|md|json|ya?ml|pdf|mp4)$/i;
+const FILE_NAME =
+  /\.(?:png|jpe?g|gif|svg|webp|ico|bmp|tiff?|avif|iso|img|qcow2|vmdk|vhdx?|raw|ova|tar|tgz|gz|zip|xz|bz2|sif|html?|md|json|ya?ml|pdf|mp4)$/i;
 
 /** Words that stand for a choice, not for an image. */
-const WORDS = new Set(['true', 'false', 'null', 'none', 'yes', 'no', 'on', 'off', 'auto', 'default', 'latest', 'string', 'undefined', 'enabled', 'disabled', 'image', 'always', 'never']);
+const WORDS = new Set([
+  'true',
+  'false',
+  'null',
+  'none',
+  'yes',
+  'no',
+  'on',
+  'off',
+  'auto',
+  'default',
+  'latest',
+  'string',
+  'undefined',
+  'enabled',
+  'disabled',
+  'image',
+  'always',
+  'never',
+]);
 
 export function readLiteral(text: string): Reading {
   if (text === '' || text.length > 1024 || WORDS.has(text) || /^[0-9.]+$/.test(text)) return { kind: 'other' };
@@ -39,7 +62,8 @@ export function readLiteral(text: string): Reading {
     if (reference.digest !== undefined) return { kind: 'reference', strength: 'digest' };
     if (reference.tag !== undefined) return { kind: 'reference', strength: 'tag' };
     if (FILE_NAME.test(text)) return { kind: 'other' };
-    if (reference.host !== 'docker.io' || first === 'docker.io' || first === 'index.docker.io') return { kind: 'reference', strength: 'host' };
+    if (reference.host !== 'docker.io' || first === 'docker.io' || first === 'index.docker.io')
+      return { kind: 'reference', strength: 'host' };
     return { kind: 'reference', strength: slash < 0 ? 'bare' : 'path' };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;

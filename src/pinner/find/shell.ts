@@ -2,7 +2,9 @@ import type { Collector } from './collector.ts';
 
 /** Options of `docker|podman|nerdctl run|create` that take a value as their next word. */
 const VALUED = new Set(
-  '-a -c -e -h -l -m -p -u -v -w --add-host --annotation --arch --attach --blkio-weight --cap-add --cap-drop --cgroup-parent --cgroupns --cidfile --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --detach-keys --device --device-cgroup-rule --dns --dns-option --dns-search --domainname --entrypoint --env --env-file --expose --gpus --group-add --health-cmd --health-interval --health-retries --health-timeout --hostname --ip --ip6 --ipc --isolation --label --label-file --link --log-driver --log-opt --mac-address --memory --memory-reservation --memory-swap --mount --name --net --net-alias --network --network-alias --oom-score-adj --pid --pids-limit --platform --publish --pull --restart --runtime --security-opt --shm-size --stop-signal --stop-timeout --storage-opt --sysctl --tmpfs --ulimit --user --userns --uts --volume --volume-driver --volumes-from --workdir'.split(' '),
+  '-a -c -e -h -l -m -p -u -v -w --add-host --annotation --arch --attach --blkio-weight --cap-add --cap-drop --cgroup-parent --cgroupns --cidfile --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --detach-keys --device --device-cgroup-rule --dns --dns-option --dns-search --domainname --entrypoint --env --env-file --expose --gpus --group-add --health-cmd --health-interval --health-retries --health-timeout --hostname --ip --ip6 --ipc --isolation --label --label-file --link --log-driver --log-opt --mac-address --memory --memory-reservation --memory-swap --mount --name --net --net-alias --network --network-alias --oom-score-adj --pid --pids-limit --platform --publish --pull --restart --runtime --security-opt --shm-size --stop-signal --stop-timeout --storage-opt --sysctl --tmpfs --ulimit --user --userns --uts --volume --volume-driver --volumes-from --workdir'.split(
+    ' ',
+  ),
 );
 
 /** Longer ones are not looked into, so that a file of openings costs no more than its length. */
@@ -21,12 +23,18 @@ export function findInShell(text: string, collector: Collector): void {
       const word = command[index]?.text.replace(/^[@-]+/, '') ?? '';
       if (!/^(?:.*\/)?(?:docker|podman|nerdctl|finch)$/.test(word)) continue;
       let at = index + 1;
-      while (command[at]?.text.startsWith('-')) at += VALUED.has(command[at]?.text ?? '') && !command[at]?.text.includes('=') ? 2 : 1;
+      while (command[at]?.text.startsWith('-'))
+        at += VALUED.has(command[at]?.text ?? '') && !command[at]?.text.includes('=') ? 2 : 1;
       if (command[at]?.text === 'container' || command[at]?.text === 'image') at++;
       const verb = command[at]?.text;
       if (verb !== 'run' && verb !== 'pull' && verb !== 'create') continue;
       const image = imageWord(command, at + 1);
-      if (image) collector.add({ start: image.start, end: image.start + image.text.length, text: image.text, exact: true, quoting: 'plain' }, `${word} ${verb}`, 'certain');
+      if (image)
+        collector.add(
+          { start: image.start, end: image.start + image.text.length, text: image.text, exact: true, quoting: 'plain' },
+          `${word} ${verb}`,
+          'certain',
+        );
       break;
     }
   }
@@ -46,9 +54,18 @@ function imageWord(command: Word[], from: number): Word | undefined {
 function* commands(text: string): Generator<Word[]> {
   let command: Word[] = [];
   let heredoc: string | undefined;
-  for (let at = 0; at <= text.length; ) {
+  for (let at = 0; at <= text.length;) {
     const char = text[at];
-    if (char === undefined || char === '\n' || char === ';' || char === '|' || char === '&' || char === '(' || char === ')' || char === '`') {
+    if (
+      char === undefined ||
+      char === '\n' ||
+      char === ';' ||
+      char === '|' ||
+      char === '&' ||
+      char === '(' ||
+      char === ')' ||
+      char === '`'
+    ) {
       if (command.length > 0) yield command;
       command = [];
       at++;
@@ -72,7 +89,7 @@ function* commands(text: string): Generator<Word[]> {
 }
 
 function heredocEnd(text: string, from: number, name: string): number {
-  for (let at = from; at < text.length; ) {
+  for (let at = from; at < text.length;) {
     const stop = text.indexOf('\n', at);
     const end = stop < 0 ? text.length : stop;
     if (text.slice(at, end).trim() === name) return end;
@@ -86,7 +103,8 @@ function readWord(text: string, from: number): { word: Word; next: number } {
   if (quote === '"' || quote === "'") {
     const end = text.indexOf(quote, from + 1);
     const after = text[end + 1];
-    if (end > 0 && (after === undefined || /[\s;|&)]/.test(after))) return { word: { start: from + 1, text: text.slice(from + 1, end), isQuoted: true }, next: end + 1 };
+    if (end > 0 && (after === undefined || /[\s;|&)]/.test(after)))
+      return { word: { start: from + 1, text: text.slice(from + 1, end), isQuoted: true }, next: end + 1 };
   }
   let at = from;
   let open = '';

@@ -20,7 +20,7 @@ export function tokenize(text: string, language: Language): Token[] {
   const tokens: Token[] = [];
   // Where an unclosed quote was found to have no end on its line, the same mark has none before that line's end either.
   const openUntil: Record<string, number> = {};
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const char = text[at] ?? '';
     if (char === ' ' || char === '\n' || char === '\t' || char === '\r') {
       at++;
@@ -45,7 +45,14 @@ export function tokenize(text: string, language: Language): Token[] {
     WORD.lastIndex = at;
     const word = WORD.exec(text)?.[0];
     const end = at + (word?.length ?? 1);
-    tokens.push({ kind: word === undefined ? 'mark' : 'word', start: at, end, text: word ?? char, isLiteral: false, quoting: 'plain' });
+    tokens.push({
+      kind: word === undefined ? 'mark' : 'word',
+      start: at,
+      end,
+      text: word ?? char,
+      isLiteral: false,
+      quoting: 'plain',
+    });
     at = end;
   }
   return tokens;
@@ -93,7 +100,8 @@ function readQuote(text: string, from: number, language: Language): Quote | unde
   }
   const char = text[at];
   if (char !== '"' && char !== "'" && !(char === '`' && (language === 'js' || language === 'go'))) return undefined;
-  const isLong = (language !== 'js' && language !== 'go') && text.startsWith(char.repeat(3), at) && (char === '"' || language === 'python');
+  const isLong =
+    language !== 'js' && language !== 'go' && text.startsWith(char.repeat(3), at) && (char === '"' || language === 'python');
   const quote = isLong ? char.repeat(3) : char;
   const isTemplate = char === '`' && language === 'js';
   const isOneLine = !isLong && char !== '`' && !(isRaw && language === 'csharp');
@@ -113,11 +121,18 @@ function readQuote(text: string, from: number, language: Language): Quote | unde
       const raw = text.slice(start, at);
       if (isFormat && raw.includes('{')) isLiteral = false;
       const quoting: Quoting = isTemplate ? 'js-template' : char === "'" ? 'js-single' : 'js-double';
-      return { token: { kind: 'string', start, end: at, text: raw, isLiteral: isLiteral && !raw.includes('\n'), quoting }, next: at + quote.length };
+      return {
+        token: { kind: 'string', start, end: at, text: raw, isLiteral: isLiteral && !raw.includes('\n'), quoting },
+        next: at + quote.length,
+      };
     }
   }
   // Never closed: an apostrophe in a text of JSX, or a broken file. The next line starts afresh.
-  return { token: { kind: 'mark', start: from, end: Math.min(start, text.length), text: char, isLiteral: false, quoting: 'plain' }, next: isOneLine ? start : text.length, lineEnd: at };
+  return {
+    token: { kind: 'mark', start: from, end: Math.min(start, text.length), text: char, isLiteral: false, quoting: 'plain' },
+    next: isOneLine ? start : text.length,
+    lineEnd: at,
+  };
 }
 
 /** The index of the `}` of `${…}`; strings and templates inside of it are stepped over roughly, by their braces. */

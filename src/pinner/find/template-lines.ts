@@ -7,7 +7,7 @@ const MAX_LINE = 4096;
 
 /** A template that is no YAML yet, line by line: only keys that name an image, with a value on their own line. */
 export function findInTemplateLines(masked: string, collector: Collector): void {
-  for (let at = 0; at < masked.length; ) {
+  for (let at = 0; at < masked.length;) {
     const stop = masked.indexOf('\n', at);
     const end = stop < 0 ? masked.length : stop;
     if (end - at <= MAX_LINE) readLine(masked.slice(at, end), at, collector);
@@ -29,5 +29,10 @@ function readLine(line: string, at: number, collector: Collector): void {
   if (to <= from) return;
   const text = line.slice(from, to);
   const quoting = quote === '"' ? 'yaml-double' : quote === "'" ? 'yaml-single' : 'yaml-plain';
-  addWithDefault(collector, { start: at + from, end: at + to, text, exact: !text.includes('\\'), quoting }, head[2] ?? 'image', head[2] === 'image' ? 'likely' : 'tagged');
+  addWithDefault(
+    collector,
+    { start: at + from, end: at + to, text, exact: !text.includes('\\'), quoting },
+    head[2] ?? 'image',
+    head[2] === 'image' ? 'likely' : 'tagged',
+  );
 }

@@ -26,7 +26,7 @@ export const maskHclTemplates = (text: string): string => maskTemplates(text, [P
 
 function maskBracket(text: string, bracket: Bracket): string {
   const actions: [number, number][] = [];
-  for (let at = text.indexOf(bracket.open); at >= 0; ) {
+  for (let at = text.indexOf(bracket.open); at >= 0;) {
     // `${{ … }}` of GitHub Actions is text in a value, and is read as such.
     if (bracket === GO && text[at - 1] === '$') {
       at = text.indexOf(bracket.open, at + 2);
@@ -44,7 +44,7 @@ function maskBracket(text: string, bracket: Bracket): string {
   if (actions.length === 0) return text;
   const pieces: string[] = [];
   let done = 0;
-  for (let index = 0; index < actions.length; ) {
+  for (let index = 0; index < actions.length;) {
     const alone = runAlone(text, actions, index);
     const last = Math.max(alone, index + 1);
     const filler = alone > index ? ' ' : MASK;

@@ -16,7 +16,6 @@ export function toByteText(bytes: Uint8Array): ByteText {
 
 /** Byte text back to what people read. */
 export function readable(text: string): string {
-  // oxlint-disable-next-line no-control-regex
   return /^[\x00-\x7f]*$/.test(text) ? text : Buffer.from(text, 'latin1').toString('utf8');
 }
 

@@ -19,7 +19,30 @@ export interface WalkOptions {
 export type Walked = { kind: 'file'; path: string; bytes: Uint8Array } | { kind: 'problem'; path: string; message: string };
 
 /** Folders of tools: what is in them was not written by the people of this tree. */
-const SKIPPED = new Set(['.git', '.hg', '.svn', '.jj', 'node_modules', 'bower_components', '.terraform', '.terragrunt-cache', 'cdk.out', '.aws-sam', '.serverless', '.venv', '__pycache__', '.tox', '.mypy_cache', '.pytest_cache', '.gradle', '.idea', '.yarn', '.pnpm-store', '.next', '.nuxt']);
+const SKIPPED = new Set([
+  '.git',
+  '.hg',
+  '.svn',
+  '.jj',
+  'node_modules',
+  'bower_components',
+  '.terraform',
+  '.terragrunt-cache',
+  'cdk.out',
+  '.aws-sam',
+  '.serverless',
+  '.venv',
+  '__pycache__',
+  '.tox',
+  '.mypy_cache',
+  '.pytest_cache',
+  '.gradle',
+  '.idea',
+  '.yarn',
+  '.pnpm-store',
+  '.next',
+  '.nuxt',
+]);
 /** A folder called `vendor` is another's code when one of these stands in it. */
 const VENDOR_MARKS = new Set(['modules.txt', 'autoload.php', 'bundle']);
 const MAX_FILE_BYTES = 4 << 20;
@@ -78,7 +101,9 @@ async function openRepository(scene: Scene): Promise<Layer[]> {
       const paths = readGitIndex(await scene.files.readFile(index));
       if (paths === undefined) return [];
       const folders = new Set<string>();
-      for (const path of paths) for (let slash = path.lastIndexOf('/'); slash > 0; slash = path.lastIndexOf('/', slash - 1)) folders.add(path.slice(0, slash));
+      for (const path of paths)
+        for (let slash = path.lastIndexOf('/'); slash > 0; slash = path.lastIndexOf('/', slash - 1))
+          folders.add(path.slice(0, slash));
       scene.tracked = { paths, folders, above: prefixOf(folder).length };
       const layers: Layer[] = [];
       for (const above of up.toReversed()) layers.push(...(await readIgnore(scene.files, above, '.gitignore')));
@@ -107,7 +132,13 @@ function prefixOf(folder: string): string {
 }
 
 /** `onlyTracked`: git ignores the folder, and only what it tracks all the same is read. */
-async function* walkFolder(scene: Scene, folder: string, inherited: readonly Layer[], depth: number, onlyTracked = false): AsyncGenerator<Walked> {
+async function* walkFolder(
+  scene: Scene,
+  folder: string,
+  inherited: readonly Layer[],
+  depth: number,
+  onlyTracked = false,
+): AsyncGenerator<Walked> {
   if (depth > MAX_DEPTH) return yield { kind: 'problem', path: folder, message: `more than ${MAX_DEPTH} folders deep` };
   let entries: DirectoryEntry[];
   try {
@@ -119,7 +150,8 @@ async function* walkFolder(scene: Scene, folder: string, inherited: readonly Lay
   if (folder !== scene.root && /(?:^|\/)vendor$/.test(folder) && [...VENDOR_MARKS].some((mark) => names.has(mark))) return;
   const layers = [...inherited];
   if (scene.tracked && names.has('.gitignore')) layers.push(...(await readIgnore(scene.files, folder, '.gitignore')));
-  if (scene.options.pinignore !== false && names.has('.pinignore')) layers.push(...(await readIgnore(scene.files, folder, '.pinignore')));
+  if (scene.options.pinignore !== false && names.has('.pinignore'))
+    layers.push(...(await readIgnore(scene.files, folder, '.pinignore')));
   entries.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   const folders: [string, boolean][] = [];
   let batch: string[] = [];
@@ -152,7 +184,9 @@ function mayBeRead(name: string, path: string): boolean {
 }
 
 function isIncluded(scene: Scene, path: string): boolean {
-  return scene.include.length === 0 || evaluateIgnore(scene.include, path.slice(prefixOf(scene.root).length), false) === 'ignored';
+  return (
+    scene.include.length === 0 || evaluateIgnore(scene.include, path.slice(prefixOf(scene.root).length), false) === 'ignored'
+  );
 }
 
 /** `excluded`: by this tool's own rules. `hidden`: by git's, which do not hold for what git tracks. */
@@ -181,8 +215,10 @@ async function* readBatch(files: FileSystem, batch: readonly string[], options: 
 async function readOne(files: FileSystem, path: string, limit: number): Promise<Walked | undefined> {
   try {
     const status = await files.stat(path);
-    if (status?.kind !== 'file') return status === undefined ? { kind: 'problem', path, message: 'the file went away' } : undefined;
-    if (status.size > limit) return { kind: 'problem', path, message: `larger than ${Math.round(limit / 1024)} KiB, so it was not read` };
+    if (status?.kind !== 'file')
+      return status === undefined ? { kind: 'problem', path, message: 'the file went away' } : undefined;
+    if (status.size > limit)
+      return { kind: 'problem', path, message: `larger than ${Math.round(limit / 1024)} KiB, so it was not read` };
     if (status.size === 0) return undefined;
     return { kind: 'file', path, bytes: await files.readFile(path) };
   } catch (error) {

@@ -8,7 +8,10 @@ export interface ScannedScalar {
   lineStart: number;
 }
 
-const SPACE = 32, TAB = 9, LF = 10, CR = 13;
+const SPACE = 32,
+  TAB = 9,
+  LF = 10,
+  CR = 13;
 
 export function scanSingle(text: string, start: number, isOneLine: boolean): ScannedScalar {
   let at = start + 1;
@@ -67,14 +70,32 @@ function fold(raw: string): string {
   return out;
 }
 
-const ESCAPES: Record<string, string> = { n: '\n', t: '\t', r: '\r', '0': '\0', a: '\x07', b: '\b', v: '\v', f: '\f', e: '\x1b', '"': '"', '/': '/', '\\': '\\', ' ': ' ', _: '\xa0' };
+const ESCAPES: Record<string, string> = {
+  n: '\n',
+  t: '\t',
+  r: '\r',
+  '0': '\0',
+  a: '\x07',
+  b: '\b',
+  v: '\v',
+  f: '\f',
+  e: '\x1b',
+  '"': '"',
+  '/': '/',
+  '\\': '\\',
+  ' ': ' ',
+  _: '\xa0',
+};
 
 function unescapeDouble(raw: string): string {
-  return raw.replaceAll(/\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([\s\S]))/g, (_all, x, u, U, one: string | undefined) => {
-    if (one !== undefined) return ESCAPES[one] ?? one;
-    const code = Number.parseInt((x ?? u ?? U) as string, 16);
-    return code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd';
-  });
+  return raw.replaceAll(
+    /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([\s\S]))/g,
+    (_all, x, u, U, one: string | undefined) => {
+      if (one !== undefined) return ESCAPES[one] ?? one;
+      const code = Number.parseInt((x ?? u ?? U) as string, 16);
+      return code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd';
+    },
+  );
 }
 
 interface PlainPlace {
@@ -87,7 +108,8 @@ interface PlainPlace {
 export function scanPlain(text: string, start: number, lineStart: number, place: PlainPlace): ScannedScalar {
   if (!place.isFlow) {
     const first = text.charCodeAt(start);
-    if (first === 64 || first === 96 || first === 37) throw new SyntaxProblem(start, `a value may not begin with "${text[start]}"`);
+    if (first === 64 || first === 96 || first === 37)
+      throw new SyntaxProblem(start, `a value may not begin with "${text[start]}"`);
   }
   let end = plainLineEnd(text, start, place);
   let isExact = true;
@@ -113,14 +135,16 @@ export function scanPlain(text: string, start: number, lineStart: number, place:
     if (!place.isFlow && at - newLine <= place.parent) break;
     const stop = plainLineEnd(text, at, place);
     if (stop === at) break;
-    if (!place.isFlow && text.charCodeAt(stop) === 58) throw new SyntaxProblem(at, 'a key inside the lines of a value (is the indentation right?)');
+    if (!place.isFlow && text.charCodeAt(stop) === 58)
+      throw new SyntaxProblem(at, 'a key inside the lines of a value (is the indentation right?)');
     content += (breaks > 1 ? '\n'.repeat(breaks - 1) : ' ') + text.slice(at, stop);
     isExact = false;
     end = stop;
     next = stop;
     line = newLine;
   }
-  if (!place.isFlow && !place.isKey && text.charCodeAt(next) === 58) throw new SyntaxProblem(next, 'a second ":" in one line (quote the value)');
+  if (!place.isFlow && !place.isKey && text.charCodeAt(next) === 58)
+    throw new SyntaxProblem(next, 'a second ":" in one line (quote the value)');
   return { node: { kind: 'scalar', start, end, text: content, style: 'plain', exact: isExact }, next, lineStart: line };
 }
 
@@ -166,7 +190,7 @@ export function scanBlockScalar(text: string, start: number, parent: number): Sc
   let indent = explicit > 0 ? Math.max(parent, 0) + explicit : -1;
   let end = body;
   let lineStart = body;
-  for (let line = body; line < text.length; ) {
+  for (let line = body; line < text.length;) {
     const stop = lineEnd(text, line);
     let content = line;
     while (text.charCodeAt(content) === SPACE) content++;
@@ -181,7 +205,18 @@ export function scanBlockScalar(text: string, start: number, parent: number): Sc
     lineStart = line;
     if (stop >= text.length) break;
   }
-  return { node: { kind: 'scalar', start: body, end, text: text.slice(body, end), style: text.charCodeAt(start) === 62 ? 'folded' : 'block', exact: false }, next: lineStart, lineStart };
+  return {
+    node: {
+      kind: 'scalar',
+      start: body,
+      end,
+      text: text.slice(body, end),
+      style: text.charCodeAt(start) === 62 ? 'folded' : 'block',
+      exact: false,
+    },
+    next: lineStart,
+    lineStart,
+  };
 }
 
 function lineEnd(text: string, at: number): number {

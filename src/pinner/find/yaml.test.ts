@@ -42,7 +42,14 @@ describe('structure', () => {
   for (const [text, value] of cases) test(JSON.stringify(text), () => assert.deepEqual(values(text), [value]));
 
   test('reads every document of a stream', () => {
-    assert.deepEqual(values('%YAML 1.2\n---\na: b\n...\n---\n- c\n--- d\n---\n'), [undefined, { a: 'b' }, undefined, ['c'], 'd', undefined]);
+    assert.deepEqual(values('%YAML 1.2\n---\na: b\n...\n---\n- c\n--- d\n---\n'), [
+      undefined,
+      { a: 'b' },
+      undefined,
+      ['c'],
+      'd',
+      undefined,
+    ]);
     assert.deepEqual(values('--- {a: b}\n--- # x\nc: d'), [undefined, { a: 'b' }, { c: 'd' }].slice(1));
   });
 });
@@ -54,7 +61,7 @@ describe('places', () => {
     const visit = (node: Node | undefined): void => {
       if (node?.kind === 'scalar') found.push(text.slice(node.start, node.end));
       if (node?.kind === 'sequence') node.items.forEach(visit);
-      if (node?.kind === 'map') for (const { key, value } of node.entries) (visit(key), visit(value));
+      if (node?.kind === 'map') for (const { key, value } of node.entries) [key, value].forEach(visit);
     };
     visit(parseYaml(text)[0]?.root);
     assert.deepEqual(found, ['a', 'b', 'c', 'd', 'e', 'f', 'g h']);
@@ -62,6 +69,24 @@ describe('places', () => {
 });
 
 describe('what is refused', () => {
-  const cases = ['a: b: c', 'a:\n  b: c\n d: e', 'a: b\n  c: d', 'a: "b', "a: 'b", 'a: [b', 'a: {b: c', 'a: [b}', 'a:\n\tb: c', 'a: "b" c', 'a: - b', 'a\nb: c', 'a: @b', '- a\nb: c', 'a: b\n- c', 'a: | b\n c', 'a: [b c: d: e'];
+  const cases = [
+    'a: b: c',
+    'a:\n  b: c\n d: e',
+    'a: b\n  c: d',
+    'a: "b',
+    "a: 'b",
+    'a: [b',
+    'a: {b: c',
+    'a: [b}',
+    'a:\n\tb: c',
+    'a: "b" c',
+    'a: - b',
+    'a\nb: c',
+    'a: @b',
+    '- a\nb: c',
+    'a: b\n- c',
+    'a: | b\n c',
+    'a: [b c: d: e',
+  ];
   for (const text of cases) test(JSON.stringify(text), () => assert.throws(() => parseYaml(text), SyntaxProblem));
 });

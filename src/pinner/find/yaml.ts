@@ -1,6 +1,24 @@
 import { MAX_DEPTH, SyntaxProblem } from './text.ts';
-import { scanBlockScalar, scanDouble, scanPlain, scanSingle } from './yaml-scalar.ts';
-import type { AliasNode, Entry, MapNode, Node, ScalarNode, SequenceNode } from './tree.ts';
+import type { Entry, MapNode, Node, ScalarNode, SequenceNode } from './tree.ts';
+import { readFlowOrScalar } from './yaml-flow.ts';
+import {
+  asKey,
+  COLON,
+  CR,
+  DASH,
+  endOfWord,
+  HASH,
+  isBlankCode,
+  isIndicator,
+  LF,
+  QUESTION,
+  register,
+  skipBlank,
+  SPACE,
+  TAB,
+  type Reader,
+} from './yaml-reader.ts';
+import { scanBlockScalar, scanDouble, scanSingle } from './yaml-scalar.ts';
 
 /**
  * YAML 1.2, read for its structure and for where its scalars stand: one pass over the text, nothing resolved (a number is its
@@ -12,16 +30,6 @@ export interface YamlDocument {
   root: Node | undefined;
 }
 
-interface Reader {
-  text: string;
-  at: number;
-  lineStart: number;
-  anchors: Map<string, Node>;
-  depth: number;
-}
-
-const SPACE = 32, TAB = 9, LF = 10, CR = 13, HASH = 35, DASH = 45, COLON = 58, QUESTION = 63;
-
 /** Documents of a stream, one at a time, so that a caller may skip one that cannot matter. */
 export function parseYaml(text: string, isWanted: (document: string) => boolean = () => true): YamlDocument[] {
   const documents: YamlDocument[] = [];
@@ -29,7 +37,13 @@ export function parseYaml(text: string, isWanted: (document: string) => boolean 
     const body = text.slice(start, end);
     if (!isWanted(body)) continue;
     // Parsed with the text cut at its end, so that no document can run into the next.
-    const reader: Reader = { text: end === text.length ? text : text.slice(0, end), at: start, lineStart: start, anchors: new Map(), depth: 0 };
+    const reader: Reader = {
+      text: end === text.length ? text : text.slice(0, end),
+      at: start,
+      lineStart: start,
+      anchors: new Map(),
+      depth: 0,
+    };
     const previous = text.lastIndexOf('\n', start - 1) + 1;
     if (previous < start) reader.lineStart = previous;
     const root = parseNode(reader, -1, { inline: reader.lineStart < start, sequenceAt: -1 });
@@ -54,26 +68,6 @@ function splitDocuments(text: string): [number, number][] {
   }
   ranges.push([start, text.length]);
   return ranges;
-}
-
-/** Moves over spaces, line ends and comments, to the next character that says something. */
-function skipBlank(reader: Reader): void {
-  const { text } = reader;
-  let at = reader.at;
-  for (;;) {
-    const code = text.charCodeAt(at);
-    if (code === SPACE || code === TAB || code === CR) at++;
-    else if (code === LF) reader.lineStart = ++at;
-    else if (code === HASH && (at === reader.lineStart || isBlankCode(text.charCodeAt(at - 1)))) {
-      const end = text.indexOf('\n', at);
-      at = end < 0 ? text.length : end;
-    } else break;
-  }
-  reader.at = at;
-}
-
-function isBlankCode(code: number): boolean {
-  return code === SPACE || code === TAB || code === LF || code === CR || Number.isNaN(code);
 }
 
 interface Place {
@@ -135,11 +129,6 @@ function readNode(reader: Reader, parent: number, place: Place): Node | undefine
   return register(reader, properties.anchor, node);
 }
 
-function register(reader: Reader, anchor: string | undefined, node: Node): Node {
-  if (anchor !== undefined) reader.anchors.set(anchor, node);
-  return node;
-}
-
 function readContent(reader: Reader, parent: number, start: number, inline: boolean): Node {
   const { text } = reader;
   const column = start - reader.lineStart;
@@ -166,7 +155,8 @@ function block(reader: Reader, parent: number): ScalarNode {
 function forbidTabs(reader: Reader): void {
   const lead = reader.text.slice(reader.lineStart, reader.at);
   const tab = lead.indexOf('\t');
-  if (tab >= 0 && lead.trim() === '' && startsKey(reader)) throw new SyntaxProblem(reader.lineStart + tab, 'a tab where indentation must be spaces');
+  if (tab >= 0 && lead.trim() === '' && startsKey(reader))
+    throw new SyntaxProblem(reader.lineStart + tab, 'a tab where indentation must be spaces');
 }
 
 /** Only a comment may follow on the line. */
@@ -178,15 +168,6 @@ function endLine(reader: Reader, node: Node): void {
   const code = text.charCodeAt(at);
   if (at >= text.length || code === LF || (code === HASH && at > reader.at)) return;
   throw new SyntaxProblem(at, 'text after the end of a value');
-}
-
-function isIndicator(text: string, at: number, code: number): boolean {
-  return text.charCodeAt(at) === code && isBlankCode(text.charCodeAt(at + 1));
-}
-
-function endOfWord(text: string, at: number): number {
-  while (!isBlankCode(text.charCodeAt(at))) at++;
-  return at;
 }
 
 /** Whether a key and its colon stand here, on this line. */
@@ -250,7 +231,8 @@ function readAfterIndicator(reader: Reader, column: number): Node | undefined {
   let at = reader.at;
   while (text.charCodeAt(at) === SPACE || text.charCodeAt(at) === TAB) at++;
   const code = text.charCodeAt(at);
-  if (at >= text.length || code === LF || code === CR || code === HASH) return parseNode(reader, column, { inline: false, sequenceAt: -1 });
+  if (at >= text.length || code === LF || code === CR || code === HASH)
+    return parseNode(reader, column, { inline: false, sequenceAt: -1 });
   reader.at = at;
   return parseNode(reader, column, { inline: false, sequenceAt: -1 });
 }
@@ -294,121 +276,4 @@ function readBlockEntry(reader: Reader, column: number): Entry {
   if (!isIndicator(text, reader.at, COLON)) throw new SyntaxProblem(reader.at, 'a key without a colon');
   reader.at++;
   return { key, value: parseNode(reader, column, { inline: true, sequenceAt: column }) };
-}
-
-function asKey(node: Node | undefined, at: number): ScalarNode {
-  if (node?.kind === 'scalar') return node;
-  const start = node?.start ?? at;
-  return { kind: 'scalar', start, end: start, text: node?.kind === 'alias' ? `*${node.name}` : '', style: 'plain', exact: false };
-}
-
-/** Anything that is no block collection; `isKey` keeps it to one line. */
-function readFlowOrScalar(reader: Reader, parent: number, isKey: boolean): Node {
-  const { text } = reader;
-  const start = reader.at;
-  const code = text.charCodeAt(start);
-  if (code === 91 || code === 123) return readFlow(reader);
-  if (code === 42 /* * */) {
-    const end = aliasEnd(text, start + 1);
-    reader.at = end;
-    const name = text.slice(start + 1, end);
-    const node: AliasNode = { kind: 'alias', start, name, target: reader.anchors.get(name) };
-    return node;
-  }
-  const scanned =
-    code === 34 ? scanDouble(text, start, isKey) : code === 39 ? scanSingle(text, start, isKey) : scanPlain(text, start, reader.lineStart, { parent, isFlow: false, isKey });
-  if (scanned.next < 0) throw new SyntaxProblem(start, 'a quote that is never closed');
-  reader.at = scanned.next;
-  if (scanned.lineStart > reader.lineStart) reader.lineStart = scanned.lineStart;
-  return scanned.node;
-}
-
-function aliasEnd(text: string, at: number): number {
-  for (; !isBlankCode(text.charCodeAt(at)); at++) {
-    const code = text.charCodeAt(at);
-    if (code === 44 || code === 93 || code === 125 || code === 91 || code === 123) break;
-  }
-  return at;
-}
-
-function readFlow(reader: Reader): Node {
-  if (++reader.depth > MAX_DEPTH) throw new SyntaxProblem(reader.at, `nested deeper than ${MAX_DEPTH} levels`);
-  const { text } = reader;
-  const start = reader.at;
-  const isMap = text.charCodeAt(start) === 123;
-  const close = isMap ? 125 : 93;
-  const map: MapNode = { kind: 'map', start, entries: [] };
-  const sequence: SequenceNode = { kind: 'sequence', start, items: [] };
-  reader.at++;
-  for (;;) {
-    skipBlank(reader);
-    const code = text.charCodeAt(reader.at);
-    if (reader.at >= text.length) throw new SyntaxProblem(start, `a "${isMap ? '{' : '['}" that is never closed`);
-    if (code === close) break;
-    if (code === 44) {
-      reader.at++;
-      continue;
-    }
-    const entry = readFlowEntry(reader);
-    if (isMap) map.entries.push({ key: asKey(entry.key, reader.at), value: entry.value });
-    else if (entry.isPair) sequence.items.push({ kind: 'map', start: entry.key?.start ?? reader.at, entries: [{ key: asKey(entry.key, reader.at), value: entry.value }] });
-    else sequence.items.push(entry.key);
-    skipBlank(reader);
-    const after = text.charCodeAt(reader.at);
-    if (after !== 44 && after !== close) {
-      if (reader.at >= text.length) throw new SyntaxProblem(start, `a "${isMap ? '{' : '['}" that is never closed`);
-      throw new SyntaxProblem(reader.at, 'a comma or a closing bracket was expected');
-    }
-  }
-  reader.at++;
-  reader.depth--;
-  return isMap ? map : sequence;
-}
-
-interface FlowEntry {
-  key: Node | undefined;
-  isPair: boolean;
-  value: Node | undefined;
-}
-
-function readFlowEntry(reader: Reader): FlowEntry {
-  const { text } = reader;
-  if (isIndicator(text, reader.at, QUESTION)) {
-    reader.at++;
-    skipBlank(reader);
-  }
-  const key = text.charCodeAt(reader.at) === COLON ? undefined : readFlowNode(reader);
-  skipBlank(reader);
-  if (text.charCodeAt(reader.at) !== COLON) return { key, isPair: false, value: undefined };
-  reader.at++;
-  skipBlank(reader);
-  const code = text.charCodeAt(reader.at);
-  const value = code === 44 || code === 93 || code === 125 ? undefined : readFlowNode(reader);
-  return { key, isPair: true, value };
-}
-
-function readFlowNode(reader: Reader): Node | undefined {
-  const { text } = reader;
-  let tag: string | undefined;
-  let anchor: string | undefined;
-  for (let code = text.charCodeAt(reader.at); code === 33 || code === 38; code = text.charCodeAt(reader.at)) {
-    const end = aliasEnd(text, reader.at + 1);
-    if (code === 33) tag = text.slice(reader.at + 1, end);
-    else anchor = text.slice(reader.at + 1, end);
-    reader.at = end;
-    skipBlank(reader);
-  }
-  const code = text.charCodeAt(reader.at);
-  if (code === 44 || code === 93 || code === 125) return undefined;
-  let node: Node;
-  if (code === 91 || code === 123 || code === 42 || code === 34 || code === 39) node = readFlowOrScalar(reader, -1, false);
-  else {
-    const scanned = scanPlain(text, reader.at, reader.lineStart, { parent: -1, isFlow: true, isKey: false });
-    if (scanned.next === reader.at) throw new SyntaxProblem(reader.at, 'a value was expected');
-    reader.at = scanned.next;
-    reader.lineStart = scanned.lineStart;
-    node = scanned.node;
-  }
-  if (tag !== undefined && node.kind !== 'alias') node.tag = tag;
-  return register(reader, anchor, node);
 }
