@@ -101,7 +101,7 @@ async function runUpdate(context: CommandContext, options: Record<string, unknow
   const wishes = readWishes(options, scan.files);
   if (all) log(`INFO: ${new Set(scan.files.flatMap(references).map(keyOf)).size} image references found`);
   const checkout = typeof message === 'string' && write ? await openCheckout(context.cwd) : undefined;
-  await checkout?.requireClean(scan.files.map(({ path }) => resolve(context.cwd, path)));
+  const uncommitted = await checkout?.listChanged();
 
   // Only what some file names is worth a question.
   const named = new Set(scan.files.flatMap(references).map((reference) => keyForPlace(reference, matching)));
@@ -120,7 +120,11 @@ async function runUpdate(context: CommandContext, options: Record<string, unknow
         if (outcome?.ok === false) return { failure: outcome.failure };
         return outcome?.value ?? { ...(wish.tag ? { tag: wish.tag } : {}), ...(wish.digest ? { digest: wish.digest } : {}) };
       }),
-    { write, atomic: false },
+    {
+      write,
+      atomic: false,
+      refuse: (path) => (uncommitted?.has(path) === true ? 'it has changes that are not committed' : undefined),
+    },
   );
 
   const left = new Set(run.left.map(({ path }) => path));

@@ -10,8 +10,8 @@ export interface GitWish {
 
 /** The checkout that `folder` lies in. Nothing of the environment's hooks, signing or identity is overridden: it is the person's git. */
 export interface GitCheckout {
-  /** Raises CommandFailure when one of the files has changes of somebody else that a commit would take along. */
-  requireClean(paths: string[]): Promise<void>;
+  /** Files with changes that are not committed, new ones included, relative to the folder: a commit of them would take those along. */
+  listChanged(): Promise<Set<string>>;
   switchTo(branch: string): Promise<void>;
   /** Gives the commit's id. */
   commit(paths: string[], message: string): Promise<string>;
@@ -21,15 +21,10 @@ export interface GitCheckout {
 export async function openCheckout(folder: string): Promise<GitCheckout> {
   await git(folder, ['rev-parse', '--show-toplevel']);
   return {
-    async requireClean(paths) {
-      const dirty = await git(folder, ['status', '--porcelain', '-z', '--untracked-files=no', '--', ...paths]);
-      const first = dirty.split('\0')[0]?.slice(3);
-      if (first) {
-        throw new CommandFailure(`${first} has changes that are not committed.`, {
-          kind: 'checkout-dirty',
-          advice: 'Commit or stash them first: a commit here would take them along.',
-        });
-      }
+    async listChanged() {
+      const changed = await git(folder, ['diff', 'HEAD', '--name-only', '--relative', '-z']);
+      const untracked = await git(folder, ['ls-files', '--others', '--exclude-standard', '-z']);
+      return new Set(`${changed}${untracked}`.split('\0').filter((path) => path !== ''));
     },
     async switchTo(branch) {
       if (branch.startsWith('-')) throw new UsageError('--branch wants the name of a branch.');

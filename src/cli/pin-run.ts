@@ -2,7 +2,7 @@ import { relative, resolve } from 'node:path';
 import { writeFile } from 'node:fs/promises';
 import { digestOf } from '../core/digest.ts';
 import { DOCKER_HUB, type Reference } from '../core/reference.ts';
-import type { Failure } from '../client/outcome.ts';
+import type { Failure, Outcome } from '../client/outcome.ts';
 import type { RegistryClient } from '../client/registry-client.ts';
 import { commitFile, prepareFile, type ApplyOutcome, type PreparedFile } from '../pinner/apply-edits.ts';
 import { childrenOf, platformOf } from '../pinner/check.ts';
@@ -15,7 +15,7 @@ import { isAdmitted, type RegistryFilter } from '../pinner/registries.ts';
 import { inParallel, resolveReferences, type Resolution, type Resolutions } from '../pinner/resolve.ts';
 import type { Policy } from '../pinner/semantic-tag.ts';
 import { unifiedDiff } from '../pinner/unified-diff.ts';
-import type { CommandContext } from './command.ts';
+import { CommandFailure, type CommandContext } from './command.ts';
 import { printable } from './format.ts';
 import { createFileReplacer, machineFiles } from './pin-files.ts';
 import { detached, type ScannedFile } from './pin-scan.ts';
@@ -91,6 +91,8 @@ export interface EditRun {
 
 export interface EditWish {
   write: boolean;
+  /** Why a file that would be written must be left alone. */
+  refuse?(path: string): string | undefined;
   /** All files or none; any failure means none. */
   atomic: boolean;
   /** Receives the diff of each file, in order of paths. */
@@ -125,6 +127,11 @@ export async function editFiles(
       run.changed.push({ path: file.path, plan });
       wish.onDiff?.(unifiedDiff(file.path, bytes, plan.edits));
       if (!wish.write) return;
+      const refused = wish.refuse?.(file.path);
+      if (refused !== undefined) {
+        run.left.push({ path: file.path, reason: refused });
+        return;
+      }
       const ready = await prepareFile(replacer, { path: file.path, location }, bytes, findings, plan, file.options);
       if ('result' in ready) note(ready);
       else if (wish.atomic) prepared.push(ready);
@@ -155,48 +162,75 @@ function findAgain(file: ScannedFile, bytes: Uint8Array): FileFindings {
   return findings === undefined ? { fileType: file.findings.fileType, references: [], problems: [] } : detached(findings);
 }
 
-/** Puts what is now pinned into the lock file, with the platforms of each index. Gives the failures of asking for them. */
-export async function updateLock(
-  context: CommandContext,
-  path: string,
-  lock: Lock,
-  resolutions: Resolutions,
-  references: Map<string, Reference>,
+/** What a pin is, beyond its digest, by the reference that it follows. */
+export type PinFacts = Map<string, Omit<LockedPin, 'resolvedAt'>>;
+
+/**
+ * Fetches the manifest under each digest and checks its bytes: a registry that answered with a digest which it does not have
+ * is a failure. What the lock has already is not asked for again.
+ */
+export async function verifyPins(
   client: RegistryClient,
-): Promise<Failure[]> {
-  const pins = new Map<string, Omit<LockedPin, 'resolvedAt'>>();
-  const failures: Failure[] = [];
-  const entries = [...resolutions].flatMap(([key, outcome]): [string, Reference, Resolution][] => {
-    const reference = references.get(key);
-    return outcome.ok && reference ? [[key, reference, outcome.value]] : [];
-  });
-  await inParallel(entries, 64, async ([, reference, { digest, mediaType, tag }]) => {
+  references: Map<string, Reference>,
+  resolutions: Resolutions,
+  lock: Lock,
+): Promise<{ resolutions: Resolutions; facts: PinFacts }> {
+  const verified = new Map(resolutions);
+  const facts: PinFacts = new Map();
+  await inParallel(resolutions, 64, async ([asked, outcome]) => {
+    const reference = references.get(asked);
+    if (!outcome.ok || reference === undefined) return;
+    const { digest, tag } = outcome.value;
     const key = keyOf({ ...reference, ...(tag ? { tag } : {}) });
     if (lock.get(key)?.digest === digest) return;
     const fetched = await client.getManifest({ host: reference.host, path: reference.path, digest });
     if (!fetched.ok) {
-      failures.push({ ...fetched.failure, reason: `${key} is not in the lock file: ${fetched.failure.reason}` });
+      verified.set(asked, {
+        ok: false,
+        failure: { ...fetched.failure, reason: `${digest} was told and cannot be had: ${fetched.failure.reason}` },
+      });
       return;
     }
-    const platforms = (childrenOf(fetched.value.bytes, fetched.value.mediaType) ?? [])
-      .map(platformOf)
-      .filter((platform) => platform !== undefined);
-    pins.set(key, {
-      digest,
-      mediaType: mediaType ?? fetched.value.mediaType,
-      ...(platforms.length > 0 ? { platforms: [...new Set(platforms)] } : {}),
-    });
+    const { bytes, mediaType } = fetched.value;
+    const platforms = (childrenOf(bytes, mediaType) ?? []).map(platformOf).filter((platform) => platform !== undefined);
+    facts.set(key, { digest, mediaType, ...(platforms.length > 0 ? { platforms: [...new Set(platforms)] } : {}) });
   });
-  const text = formatLock(extendLock(lock, pins, context.now()));
-  const current = await machineFiles.stat(path);
-  if (current === undefined) {
-    await writeFile(path, text, { flag: 'wx' });
-  } else {
-    const before = await machineFiles.readFile(path);
-    if (Buffer.compare(before, Buffer.from(text)) !== 0)
-      await (await createFileReplacer(process.pid).stage(path, Buffer.from(text))).commit(digestOf(before));
+  return { resolutions: verified, facts };
+}
+
+/** What files pin already and the lock does not have: it belongs into the lock as it is. */
+export function alreadyPinned(
+  files: readonly ScannedFile[],
+  filter: RegistryFilter,
+  lock: Lock,
+): { references: Map<string, Reference>; resolutions: Resolutions } {
+  const references = new Map<string, Reference>();
+  const resolutions = new Map<string, Outcome<Resolution>>();
+  for (const found of files.flatMap(({ findings }) => findings.references)) {
+    const reference = editable(found);
+    const follows = reference && followed(reference);
+    if (reference?.digest === undefined || follows === undefined || !isAdmitted(reference, filter) || lock.has(keyOf(follows)))
+      continue;
+    references.set(keyOf(follows), follows);
+    resolutions.set(keyOf(follows), { ok: true, value: { digest: reference.digest } });
   }
-  return failures;
+  return { references, resolutions };
+}
+
+/** Puts pins into the lock file, which stays as it is when they are all there. */
+export async function writeLock(context: CommandContext, path: string, lock: Lock, facts: PinFacts): Promise<void> {
+  const text = Buffer.from(formatLock(extendLock(lock, facts, context.now())));
+  if ((await machineFiles.stat(path)) === undefined) return writeFile(path, text, { flag: 'wx' });
+  const before = await machineFiles.readFile(path);
+  if (Buffer.compare(before, text) === 0) return undefined;
+  const staged = await createFileReplacer(process.pid).stage(path, text);
+  const result = await staged.commit(digestOf(before));
+  if (result === 'changed')
+    throw new CommandFailure(`${shownPath(context, path)} was changed by somebody else in the meantime.`, {
+      kind: 'changed',
+      advice: 'Run the command again.',
+    });
+  return undefined;
 }
 
 /** What could not be resolved, one line for each reference with the places that need it. */

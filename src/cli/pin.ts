@@ -12,7 +12,18 @@ import { pinDriftCommand } from './pin-drift.ts';
 import { openCheckout, type GitWish } from './pin-git.ts';
 import { pinListCommand } from './pin-list.ts';
 import { choiceOf, filterOf, lockOptions, lockPath, readLock, scopeOptions } from './pin-options.ts';
-import { describeFailures, editFiles, resolveAll, shownPath, updateLock, wanted, type EditRun } from './pin-run.ts';
+import {
+  describeFailures,
+  editFiles,
+  alreadyPinned,
+  resolveAll,
+  shownPath,
+  verifyPins,
+  wanted,
+  writeLock,
+  type EditRun,
+  type PinFacts,
+} from './pin-run.ts';
 import { scanFiles, type Scan } from './pin-scan.ts';
 
 const writeOptions: Command['options'] = {
@@ -30,6 +41,7 @@ const pinOptions: Command['options'] = {
   style: { type: 'string', value: 'STYLE', help: 'tag (name:tag@digest, the default) or digest (name@digest)' },
   lock: { type: 'boolean', help: 'keep what was resolved in the lock file' },
   frozen: { type: 'boolean', help: 'resolve from the lock file only' },
+  verify: { type: 'boolean', help: 'fetch each manifest and check that its bytes have the digest' },
   ...lockOptions,
   ...scopeOptions,
   ...clientOptions,
@@ -53,14 +65,36 @@ async function runPin(context: CommandContext, options: Record<string, unknown>,
   try {
     const scan = await scanFiles(context, options, operands);
     const references = wanted(scan.files, mode, filter);
-    const resolutions = await resolveAll(context, references, { client, policy, lock, frozen, fresh: mode === 'update' });
+    let resolutions = await resolveAll(context, references, { client, policy, lock, frozen, fresh: mode === 'update' });
+    const keeps = isWriting(options) && (options['lock'] === true || (lock !== undefined && !frozen));
+    const facts: PinFacts = new Map();
+    if (keeps || options['verify'] === true) {
+      const verified = await verifyPins(
+        client,
+        references,
+        resolutions,
+        options['verify'] === true ? new Map() : (lock ?? new Map()),
+      );
+      resolutions = verified.resolutions;
+      for (const [key, fact] of verified.facts) facts.set(key, fact);
+    }
+    if (keeps && options['lock'] === true) {
+      const there = alreadyPinned(
+        scan.files,
+        filter,
+        new Map([...(lock ?? []), ...facts].map(([key, pin]) => [key, { ...pin, resolvedAt: '' }])),
+      );
+      const verified = await verifyPins(client, there.references, there.resolutions, new Map());
+      for (const [key, fact] of verified.facts) facts.set(key, fact);
+      for (const [key, outcome] of verified.resolutions) {
+        if (!outcome.ok)
+          writeLine(context.stderr, printable(`warning: not locked: ${key}: ${outcome.failure.host}: ${outcome.failure.reason}`));
+      }
+    }
     return await carryOut(context, options, scan, {
       mode,
       plan: (bytes, file) => planEdits(bytes, file.findings, resolutions, { mode, style, filter }),
-      keepLock:
-        options['lock'] === true || (lock !== undefined && !frozen)
-          ? async () => ({ path, failures: await updateLock(context, path, lock ?? new Map(), resolutions, references, client) })
-          : undefined,
+      lock: keeps ? { path, write: () => writeLock(context, path, lock ?? new Map(), facts) } : undefined,
     });
   } finally {
     client.close();
@@ -72,22 +106,22 @@ async function runRemove(context: CommandContext, options: Record<string, unknow
   const scan = await scanFiles(context, options, operands);
   const plan: Steps['plan'] = (bytes, file) =>
     planEdits(bytes, file.findings, new Map(), { mode: 'remove', style: 'tag', filter });
-  return carryOut(context, options, scan, { mode: 'remove', plan, keepLock: undefined });
+  return carryOut(context, options, scan, { mode: 'remove', plan, lock: undefined });
 }
 
 interface Steps {
   mode: PinMode;
   plan: Parameters<typeof editFiles>[2];
-  keepLock: (() => Promise<{ path: string; failures: { reason: string; host: string }[] }>) | undefined;
+  lock: { path: string; write(): Promise<void> } | undefined;
 }
 
 /** Shows or writes, keeps the lock, commits, and tells what happened. */
 async function carryOut(context: CommandContext, options: Record<string, unknown>, scan: Scan, steps: Steps): Promise<number> {
   const json = options['json'] === true;
   const git = gitWish(options);
-  const write = options['write'] === true || git !== undefined;
+  const write = isWriting(options);
   const checkout = git && (await openCheckout(context.cwd));
-  if (git?.message !== undefined) await checkout?.requireClean(scan.files.map(({ path }) => resolve(context.cwd, path)));
+  const uncommitted = git?.message === undefined ? undefined : await checkout?.listChanged();
   if (git?.branch !== undefined) await checkout?.switchTo(git.branch);
 
   const run = await editFiles(
@@ -97,21 +131,29 @@ async function carryOut(context: CommandContext, options: Record<string, unknown
     {
       write,
       atomic: options['atomic'] === true,
+      refuse: (path) =>
+        uncommitted?.has(path) === true ? 'it has changes that are not committed, which this commit would take along' : undefined,
       ...(write || json ? {} : { onDiff: (diff: Buffer) => void context.stdout.write(diff) }),
     },
   );
   const held = options['atomic'] === true && (run.failures.length > 0 || run.left.length > 0);
-  const locked = write && !held && steps.keepLock ? await steps.keepLock() : undefined;
+  const locked = held ? undefined : steps.lock;
+  await locked?.write();
   let commit: string | undefined;
   if (git?.message !== undefined && run.written.length > 0) {
     const paths = run.written.map((path) => resolve(context.cwd, path));
     commit = await checkout?.commit(locked ? [...paths, locked.path] : paths, git.message);
   }
 
-  const failed = run.failures.length > 0 || run.left.length > 0 || scan.problems.length > 0 || (locked?.failures.length ?? 0) > 0;
+  const failed = run.failures.length > 0 || run.left.length > 0 || scan.problems.length > 0;
   if (json) writeJson(context.stdout, jsonResult(run, scan, write, commit));
-  else report(context, run, scan, { write, held, mode: steps.mode, commit, lockFailures: locked?.failures ?? [] });
+  else report(context, run, scan, { write, held, mode: steps.mode, commit });
   return failed ? 1 : 0;
+}
+
+/** A commit or a branch is for what is written. */
+function isWriting(options: Record<string, unknown>): boolean {
+  return options['write'] === true || gitWish(options) !== undefined;
 }
 
 function gitWish(options: Record<string, unknown>): GitWish | undefined {
@@ -126,15 +168,13 @@ interface Told {
   held: boolean;
   mode: PinMode;
   commit: string | undefined;
-  lockFailures: { reason: string; host: string }[];
 }
 
-function report(context: CommandContext, run: EditRun, scan: Scan, { write, held, mode, commit, lockFailures }: Told): void {
+function report(context: CommandContext, run: EditRun, scan: Scan, { write, held, mode, commit }: Told): void {
   const say = (text: string): void => writeLine(context.stderr, printable(text));
   for (const { path, message } of scan.problems) say(`left alone: ${path}: ${message}`);
   for (const { path, reason } of run.left) say(`left alone: ${path}: ${reason}`);
   for (const line of describeFailures(run.failures)) say(line);
-  for (const { host, reason } of lockFailures) say(`not locked: ${host}: ${reason}`);
   const done = new Set(run.written);
   const shown = write ? run.changed.filter(({ path }) => done.has(path)) : run.changed;
   const count = shown.reduce((sum, { plan }) => sum + plan.changes.length, 0);

@@ -171,6 +171,12 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
     assert.deepEqual([broken.code, /pins\.lock\.json is not a lock file/.test(broken.stderr)], [1, true]);
   });
 
+  test('what is pinned already comes into the lock as it is', async () => {
+    await tree.write({ 'compose.yaml': compose(`${host}/team/web:1.2.3@${web.digest}`) });
+    assert.equal((await tree.run(['pin', '--write', '--lock'])).code, 0);
+    assert.equal(JSON.parse(await tree.read('pins.lock.json')).pins[`${host}/team/web:1.2.3`].digest, web.digest);
+  });
+
   test('commits what it wrote and nothing else, on a branch', async () => {
     const git = (...args: string[]) =>
       run(tree.folder, 'git', ['-c', 'user.name=Ann', '-c', 'user.email=ann@example.com', ...args]);
@@ -195,7 +201,10 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
 
     await tree.write({ 'compose.yaml': `${compose(`${host}/team/api:2.0-alpine`)}# mine\n` });
     const dirty = await tree.run(['pin', '--commit', 'Pin again'], identity);
-    assert.deepEqual([dirty.code, /compose\.yaml has changes that are not committed/.test(dirty.stderr)], [1, true]);
+    assert.deepEqual(
+      [dirty.code, /left alone: compose\.yaml: it has changes that are not committed/.test(dirty.stderr)],
+      [1, true],
+    );
   });
 
   test('what cannot be read is reported and left alone, and the others go on', async () => {
