@@ -3,7 +3,7 @@ import type { Logger } from '../../core/logger.ts';
 
 /** What a handler knows of the request besides the request itself. */
 export interface RequestContext {
-  /** Also in the answer's `X-Request-Id`, so that a person can find the log line of what they saw. */
+  /** Also in the `X-Request-Id` of an answer that says what failed, so that a person can find the log line of what they saw. */
   readonly requestId: string;
   /** Milliseconds since the epoch. */
   readonly receivedAt: number;

@@ -46,6 +46,7 @@ export function failRequest(
     response.destroy();
     return;
   }
+  response.setHeader('X-Request-Id', context.requestId);
   if (fault) answers.fault(error, request, response, context);
   else answers.internal(request, response, context);
 }

@@ -63,7 +63,6 @@ export function createHttpServer(options: HttpServerOptions): Server {
     const context = { requestId: ids.uuid(), receivedAt: clock.now(), log };
     slowClients.watch(request, response);
     const { path } = splitTarget(request.url ?? '/');
-    response.setHeader('X-Request-Id', context.requestId);
     response.once('close', () => {
       // What a handler left of a body would block the connection's next request.
       if (!request.readableEnded) request.resume();

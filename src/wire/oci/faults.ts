@@ -130,6 +130,7 @@ export function createOciFaults(options: { tagImmutableMessage?: TagImmutableWor
     'download-grant-invalid': ({ reason }) => error(403, 'DENIED', reason),
     'policy-invalid': ({ reason }) => error(400, 'UNSUPPORTED', reason),
 
+    'ecs': ({ message }) => error(400, 'UNSUPPORTED', message),
     'operation-unknown': ({ operation }) => error(404, 'UNSUPPORTED', `There is no endpoint ${operation}`),
     'operation-unsupported': ({ operation, instead }) =>
       error(405, 'UNSUPPORTED', `${operation} is not supported here. ${instead}`),

@@ -5,7 +5,7 @@ import type { RepositoryName } from '../../core/repository-name.ts';
 import { isTag, parseTag, type Tag } from '../../core/tag.ts';
 import type { Digest } from '../../core/digest.ts';
 import { readBody } from '../http/body.ts';
-import { sendEmpty } from '../http/send.ts';
+import { endWithBytes, sendEmpty } from '../http/send.ts';
 import { API_VERSION } from './api-version.ts';
 import { callerOf, openRepository, openRepositoryForPush, type Exchange } from './exchange.ts';
 import { parseQuery } from './query.ts';
@@ -33,7 +33,7 @@ export async function getManifest(exchange: Exchange, name: RepositoryName, refe
     ...API_VERSION,
   });
   if (isHead) response.end();
-  else response.end(manifest.body);
+  else endWithBytes(response, manifest.body);
 }
 
 /** `PUT /v2/<name>/manifests/<reference>[?tag=…]` (end-7a, end-7b). */
