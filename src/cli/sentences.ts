@@ -82,6 +82,7 @@ const sentences: FaultTable<string> = {
   'policy-invalid': ({ reason }) => `The policy is not valid: ${reason}`,
   'access-key-unknown': ({ accessKeyId }) => `There is no access key ${accessKeyId}. See: holdfast key list`,
 
+  'ecs': ({ message }) => message,
   'operation-unknown': ({ operation }) => `There is no operation "${operation}".`,
   'operation-unsupported': ({ operation, instead }) => `${operation} is not supported. ${instead}`,
   'request-too-large': ({ limit }) => `The request is longer than the ${limit} bytes that this operation takes.`,

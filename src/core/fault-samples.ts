@@ -74,6 +74,7 @@ export const FAULT_SAMPLES: { readonly [K in FaultKind]: FaultFacts[K] } = {
   'access-key-unknown': { accessKeyId: 'AKIAIOSFODNN7EXAMPLE' },
   'download-grant-invalid': { reason: 'it has expired; ask for a new one' },
   'policy-invalid': { reason: 'Statement[0].Effect must be Allow or Deny' },
+  'ecs': { code: 'ServiceNotFoundException', message: 'Service not found.' },
   'operation-unknown': { operation: 'GET /v2/x' },
   'operation-unsupported': { operation: 'PutReplicationConfiguration', instead: 'Copy images with skopeo sync.' },
   'throttled': { retryAfterSeconds: 3 },

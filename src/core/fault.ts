@@ -95,6 +95,10 @@ export interface FaultFacts {
   /** A policy document that is not one, or that asks for what is not enforced here; names the element. */
   'policy-invalid': { reason: string };
 
+  // Services, deployments, tasks.
+  /** The ECS API's own exception, by its modelled name; a finished sentence. */
+  'ecs': { code: string; message: string; resourceIds?: string[] };
+
   // The rest of the world.
   'operation-unknown': { operation: string };
   'operation-unsupported': { operation: string; instead: string };

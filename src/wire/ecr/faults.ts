@@ -180,6 +180,7 @@ export function createEcrFaults(options: { tagImmutableMessage?: TagImmutableWor
 
     'download-grant-invalid': ({ reason }) => clientError('InvalidParameterException', reason),
     'policy-invalid': ({ reason }) => invalidParameter('PolicyText', reason),
+    'ecs': ({ message }) => clientError('ValidationException', message),
     'operation-unsupported': ({ operation, instead }) =>
       clientError('ValidationException', `${operation} is not supported by this registry. ${instead}`),
     'storage-full': () => serverError('The disk of the registry is full.'),

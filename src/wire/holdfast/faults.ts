@@ -106,6 +106,7 @@ export const apiFaults: FaultTable<ApiError> = {
   'download-grant-invalid': ({ reason }) => error(403, sentence(reason)),
   'policy-invalid': ({ reason }) => error(400, `The policy is not valid: ${reason}.`),
 
+  'ecs': ({ message }) => error(400, sentence(message)),
   'operation-unknown': ({ operation }) => error(404, `There is no operation "${operation}".`),
   'operation-unsupported': ({ operation, instead }) => error(400, `${operation} is not supported. ${sentence(instead)}`),
   'throttled': ({ retryAfterSeconds }) => {
