@@ -61,7 +61,7 @@ type AllTables = RegistryTables & AccessTables;
 
 /** How long requests under way may take when the server stops. */
 const CLOSE_GRACE_MS = 10_000;
-const FLUSH_PULLS_MS = 60_000;
+const FLUSH_MS = 60_000;
 
 /** Brings everything up, in the order in which it depends on each other. Raises an Error that says what to do. */
 export async function startServer(config: ServerConfig, parts: ServerParts = {}): Promise<RunningServer> {
@@ -86,7 +86,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
     ...(parts.fileSystem ? { fileSystem: parts.fileSystem } : {}),
   });
   const registry = createRegistry({
-    meta: meta as unknown as MetaStore<RegistryTables>,
+    meta,
     blobs,
     clock,
     ids,
@@ -94,7 +94,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
     settings: { graceMs: config.graceMs, leaseMs: config.leaseMs, tagImmutableMessage: config.tagImmutableMessage },
   });
   const access = createAccess({
-    meta: meta as unknown as MetaStore<AccessTables>,
+    meta,
     clock,
     ids,
     account: config.accountId,
@@ -143,7 +143,10 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
   });
 
   const timers = [
-    setInterval(() => runQuietly(log, 'noting pulls', () => registry.flushPulls()), FLUSH_PULLS_MS),
+    setInterval(
+      () => runQuietly(log, 'noting pulls and uses of keys', () => Promise.all([registry.flushPulls(), access.keys.flushUse()])),
+      FLUSH_MS,
+    ),
     ...(config.collectEveryMs > 0
       ? [setInterval(() => runQuietly(log, 'collecting', () => registry.collector.run()), config.collectEveryMs)]
       : []),
@@ -154,6 +157,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
   async function close(): Promise<void> {
     for (const timer of timers) clearInterval(timer);
     await closeHttpServer(server, CLOSE_GRACE_MS);
+    await access.keys.flushUse();
     await registry.close();
     await blobs.close();
     await meta.close();

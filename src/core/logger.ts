@@ -16,7 +16,9 @@ export function describeCauses(error: unknown, limit = 5): string[] {
     cause !== undefined && causes.length < limit;
     cause = cause instanceof Error ? cause.cause : undefined
   ) {
-    causes.push(cause instanceof Error ? (cause.stack ?? cause.message) : String(cause));
+    causes.push(
+      cause instanceof Error ? (cause.stack ?? cause.message) : typeof cause === 'string' ? cause : JSON.stringify(cause),
+    );
   }
   return causes;
 }
