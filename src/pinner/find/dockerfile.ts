@@ -204,7 +204,8 @@ function readArgument(words: Word[], args: Map<string, Argument>, isGlobal: bool
 function readFrom(words: Word[], position: string, scene: Scene): void {
   const rest = words.slice(1).filter((word) => !word.text.startsWith('--'));
   const image = rest[0];
-  if (!image) return;
+  // Anything but `FROM image [AS name]` is no instruction that could be built.
+  if (!image || (rest[1] && (rest[1].text.toUpperCase() !== 'AS' || rest.length > 3))) return;
   const span = spanWithin(image, 0, image.text.length, scene.shift);
   const { collector, stages } = scene;
   if (span.text === 'scratch') collector.add(span, position, 'certain', 'scratch');

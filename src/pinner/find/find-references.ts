@@ -90,7 +90,10 @@ const CDK_MARKS = ['aws-cdk', 'aws_cdk', 'awscdk', 'Amazon.CDK', 'cdk8s', '@pulu
 function read(found: FileClass, path: string, text: string, collector: Collector, options: FindOptions): void {
   switch (found.syntax) {
     case 'dockerfile':
-      return findInDockerfile(text, collector);
+      return findInDockerfile(
+        text.includes('{{') || text.includes('{%') || text.includes('<%') ? maskYamlTemplates(text) : text,
+        collector,
+      );
     case 'env':
       return findInEnv(text, collector, options.composeVariables ?? new Set());
     case 'hcl':

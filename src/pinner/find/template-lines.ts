@@ -33,6 +33,6 @@ function readLine(line: string, at: number, collector: Collector): void {
     collector,
     { start: at + from, end: at + to, text, exact: !text.includes('\\'), quoting },
     head[2] ?? 'image',
-    head[2] === 'image' ? 'likely' : 'tagged',
+    head[2] !== 'image' ? 'tagged' : collector.fileType === 'helm-template' ? 'certain' : 'likely',
   );
 }

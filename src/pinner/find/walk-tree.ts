@@ -178,9 +178,9 @@ async function* walkFolder(
 
 const NO_BYTES = new Uint8Array();
 
-/** By its name alone; one without an extension may turn out to be a script or a manifest. */
+/** By its name alone; one without an extension, or called after a Dockerfile, may turn out to be something by its content. */
 function mayBeRead(name: string, path: string): boolean {
-  return !name.includes('.') || classifyFile(path, NO_BYTES) !== undefined;
+  return !name.includes('.') || /(?:docker|container)file/i.test(name) || classifyFile(path, NO_BYTES) !== undefined;
 }
 
 function isIncluded(scene: Scene, path: string): boolean {
