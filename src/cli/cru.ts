@@ -9,6 +9,7 @@ import { resolveReferences, type Resolution } from '../pinner/resolve.ts';
 import { UsageError, writeLine, type Command, type CommandContext } from './command.ts';
 import { printable } from './format.ts';
 import { clientOptions, openClient, strings } from './pin-client.ts';
+import { machineFiles } from './pin-files.ts';
 import { openCheckout } from './pin-git.ts';
 import { describeFailures, editFiles } from './pin-run.ts';
 import { scanFiles, type ScannedFile } from './pin-scan.ts';
@@ -39,7 +40,8 @@ function references(file: ScannedFile): Reference[] {
 }
 
 async function runList(context: CommandContext, options: Record<string, unknown>, operands: string[]): Promise<number> {
-  const scan = await scanFiles(context, options, operands);
+  if (await isMissing(context, operands)) return 1;
+  const scan = await scanFiles(context, { ...options, shell: true }, operands);
   for (const file of scan.files) {
     const listed = file.findings.references.filter((found) => {
       const reference = editable(found);
@@ -51,6 +53,16 @@ async function runList(context: CommandContext, options: Record<string, unknown>
   }
   for (const { path, message } of scan.problems) logger(context)(`WARNING: ${path} left alone: ${message}`);
   return 0;
+}
+
+/** True, and said, when a path that was given is not there. */
+async function isMissing(context: CommandContext, operands: string[]): Promise<boolean> {
+  for (const operand of operands) {
+    if ((await machineFiles.stat(resolve(context.cwd, operand))) !== undefined) continue;
+    logger(context)(`ERROR: ${operand} is not a file or directory`);
+    return true;
+  }
+  return false;
 }
 
 /** What each name becomes, and with `--matching-tag` each name and tag. */
@@ -96,8 +108,9 @@ async function runUpdate(context: CommandContext, options: Record<string, unknow
   const write = options['dry-run'] !== true;
   const matching = options['matching-tag'] === true;
 
+  if (await isMissing(context, operands)) return 1;
   if (all && options['verbose'] === true) log('INFO: collecting all container references');
-  const scan = await scanFiles(context, options, operands);
+  const scan = await scanFiles(context, { ...options, shell: true }, operands);
   const wishes = readWishes(options, scan.files);
   if (all) log(`INFO: ${new Set(scan.files.flatMap(references).map(keyOf)).size} image references found`);
   const checkout = typeof message === 'string' && write ? await openCheckout(context.cwd) : undefined;

@@ -217,12 +217,15 @@ export function alreadyPinned(
   return { references, resolutions };
 }
 
-/** Puts pins into the lock file, which stays as it is when they are all there. */
-export async function writeLock(context: CommandContext, path: string, lock: Lock, facts: PinFacts): Promise<void> {
+/** Puts pins into the lock file, which stays as it is when they are all there. True when it has changed. */
+export async function writeLock(context: CommandContext, path: string, lock: Lock, facts: PinFacts): Promise<boolean> {
   const text = Buffer.from(formatLock(extendLock(lock, facts, context.now())));
-  if ((await machineFiles.stat(path)) === undefined) return writeFile(path, text, { flag: 'wx' });
+  if ((await machineFiles.stat(path)) === undefined) {
+    await writeFile(path, text, { flag: 'wx' });
+    return true;
+  }
   const before = await machineFiles.readFile(path);
-  if (Buffer.compare(before, text) === 0) return undefined;
+  if (Buffer.compare(before, text) === 0) return false;
   const staged = await createFileReplacer(process.pid).stage(path, text);
   const result = await staged.commit(digestOf(before));
   if (result === 'changed')
@@ -230,7 +233,7 @@ export async function writeLock(context: CommandContext, path: string, lock: Loc
       kind: 'changed',
       advice: 'Run the command again.',
     });
-  return undefined;
+  return true;
 }
 
 /** What could not be resolved, one line for each reference with the places that need it. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { formatReference, parseReference } from '../core/reference.ts';
 import { planEdits, type PinMode, type PinStyle } from '../pinner/plan-edits.ts';
-import { keyOf } from '../pinner/reference-key.ts';
+import { followed, keyOf } from '../pinner/reference-key.ts';
 import { resolveReferences } from '../pinner/resolve.ts';
 import { POLICIES, type Policy } from '../pinner/semantic-tag.ts';
 import { jsonOption, UsageError, writeJson, writeLine, type Command, type CommandContext } from './command.ts';
@@ -9,7 +9,7 @@ import { printable } from './format.ts';
 import { pinCheckCommand } from './pin-check.ts';
 import { clientOptions, openClient } from './pin-client.ts';
 import { pinDriftCommand } from './pin-drift.ts';
-import { openCheckout, type GitWish } from './pin-git.ts';
+import { openCheckout, type GitCheckout, type GitWish } from './pin-git.ts';
 import { pinListCommand } from './pin-list.ts';
 import { choiceOf, filterOf, lockOptions, lockPath, readLock, scopeOptions } from './pin-options.ts';
 import {
@@ -63,6 +63,7 @@ async function runPin(context: CommandContext, options: Record<string, unknown>,
     throw new UsageError(`There is no lock file ${shownPath(context, path)}. Make one with: holdfast pin --write --lock`);
   const client = await openClient(context, options);
   try {
+    const git = await prepareGit(context, options);
     const scan = await scanFiles(context, options, operands);
     const references = wanted(scan.files, mode, filter);
     let resolutions = await resolveAll(context, references, { client, policy, lock, frozen, fresh: mode === 'update' });
@@ -94,6 +95,7 @@ async function runPin(context: CommandContext, options: Record<string, unknown>,
     return await carryOut(context, options, scan, {
       mode,
       plan: (bytes, file) => planEdits(bytes, file.findings, resolutions, { mode, style, filter }),
+      git,
       lock: keeps ? { path, write: () => writeLock(context, path, lock ?? new Map(), facts) } : undefined,
     });
   } finally {
@@ -103,26 +105,42 @@ async function runPin(context: CommandContext, options: Record<string, unknown>,
 
 async function runRemove(context: CommandContext, options: Record<string, unknown>, operands: string[]): Promise<number> {
   const filter = filterOf(options);
+  const git = await prepareGit(context, options);
   const scan = await scanFiles(context, options, operands);
   const plan: Steps['plan'] = (bytes, file) =>
     planEdits(bytes, file.findings, new Map(), { mode: 'remove', style: 'tag', filter });
-  return carryOut(context, options, scan, { mode: 'remove', plan, lock: undefined });
+  return carryOut(context, options, scan, { mode: 'remove', plan, lock: undefined, git });
 }
 
 interface Steps {
   mode: PinMode;
   plan: Parameters<typeof editFiles>[2];
-  lock: { path: string; write(): Promise<void> } | undefined;
+  lock: { path: string; write(): Promise<boolean> } | undefined;
+  git: GitState;
+}
+
+interface GitState {
+  checkout?: GitCheckout;
+  message?: string;
+  /** What a commit would take along. */
+  uncommitted: ReadonlySet<string>;
+}
+
+/** Before anything is read: the branch decides what the files say. */
+async function prepareGit(context: CommandContext, options: Record<string, unknown>): Promise<GitState> {
+  const wish = gitWish(options);
+  if (wish === undefined) return { uncommitted: new Set() };
+  const checkout = await openCheckout(context.cwd);
+  if (wish.branch !== undefined) await checkout.switchTo(wish.branch);
+  if (wish.message === undefined) return { checkout, uncommitted: new Set() };
+  return { checkout, message: wish.message, uncommitted: await checkout.listChanged() };
 }
 
 /** Shows or writes, keeps the lock, commits, and tells what happened. */
 async function carryOut(context: CommandContext, options: Record<string, unknown>, scan: Scan, steps: Steps): Promise<number> {
   const json = options['json'] === true;
-  const git = gitWish(options);
   const write = isWriting(options);
-  const checkout = git && (await openCheckout(context.cwd));
-  const uncommitted = git?.message === undefined ? undefined : await checkout?.listChanged();
-  if (git?.branch !== undefined) await checkout?.switchTo(git.branch);
+  const { checkout, message, uncommitted } = steps.git;
 
   const run = await editFiles(
     context,
@@ -132,18 +150,14 @@ async function carryOut(context: CommandContext, options: Record<string, unknown
       write,
       atomic: options['atomic'] === true,
       refuse: (path) =>
-        uncommitted?.has(path) === true ? 'it has changes that are not committed, which this commit would take along' : undefined,
+        uncommitted.has(path) ? 'it has changes that are not committed, which this commit would take along' : undefined,
       ...(write || json ? {} : { onDiff: (diff: Buffer) => void context.stdout.write(diff) }),
     },
   );
   const held = options['atomic'] === true && (run.failures.length > 0 || run.left.length > 0);
-  const locked = held ? undefined : steps.lock;
-  await locked?.write();
-  let commit: string | undefined;
-  if (git?.message !== undefined && run.written.length > 0) {
-    const paths = run.written.map((path) => resolve(context.cwd, path));
-    commit = await checkout?.commit(locked ? [...paths, locked.path] : paths, git.message);
-  }
+  const paths = run.written.map((path) => resolve(context.cwd, path));
+  if (!held && (await steps.lock?.write()) === true) paths.push(steps.lock!.path);
+  const commit = message !== undefined && paths.length > 0 ? await checkout?.commit(paths, message) : undefined;
 
   const failed = run.failures.length > 0 || run.left.length > 0 || scan.problems.length > 0;
   if (json) writeJson(context.stdout, jsonResult(run, scan, write, commit));
@@ -240,7 +254,7 @@ async function runResolve(context: CommandContext, options: Record<string, unkno
           );
           continue;
         }
-        const tag = outcome.value.tag ?? reference.tag;
+        const tag = outcome.value.tag ?? followed(reference)?.tag;
         writeLine(context.stdout, formatReference({ ...reference, ...(tag ? { tag } : {}), digest: outcome.value.digest }));
       }
     }

@@ -309,6 +309,11 @@ describe('holdfast pin against a real registry', { skip: missing }, () => {
       assert.equal(await tree.read('a/compose.yaml'), compose(`${name}:latest`));
     });
 
+    test('a path that is not there is an error, as it was', async () => {
+      const ran = await tree.run(['cru', 'list', 'nowhere']);
+      assert.deepEqual([ran.code, ran.stderr.replace(STAMP, '')], [1, 'ERROR: nowhere is not a file or directory\n']);
+    });
+
     test('one image that cannot be resolved does not stop the others', async () => {
       await tree.write({ 'a/compose.yaml': compose(`${host}/team/api:1`), 'b/compose.yaml': compose('127.0.0.1:1/x/y:1') });
       const ran = await tree.run([
