@@ -86,6 +86,7 @@ export const rooms: Room[] = [
     packages: ['kysely', 'pg'],
     world: 'all',
   },
+  { folder: 'drivers/runtime', owns: 'what runs tasks', imports: ['core'], portsOf: ['orchestrator'], world: 'all' },
 ];
 
 /** The files that know every room and every driver, and that alone read the clock, the environment and the process. */
