@@ -219,6 +219,8 @@ async function* verified(blob: BlobContent, onBytes: (count: number) => void): A
   for await (const chunk of blob.open()) {
     hash.update(chunk);
     bytes += chunk.length;
+    if (bytes > blob.bytes)
+      throw new ContentError(`the source has more than the ${blob.bytes} bytes of ${blob.digest} that were said`);
     // The last piece is kept back until all of it is known to be right: a wrong blob never becomes a whole request.
     if (last !== undefined) {
       onBytes(last.length);
