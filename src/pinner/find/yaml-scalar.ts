@@ -45,7 +45,7 @@ function quoted(text: string, start: number, end: number, style: 'single' | 'dou
   const lastLine = raw.lastIndexOf('\n');
   if (isOneLine && lastLine >= 0) return unclosed(start - 1);
   const isExact = lastLine < 0 && !raw.includes(style === 'single' ? "'" : '\\');
-  const content = isExact ? raw : style === 'single' ? fold(raw).replaceAll("''", "'") : unescapeDouble(fold(raw));
+  const content = isExact ? raw : style === 'single' ? fold(raw, false).replaceAll("''", "'") : unescapeDouble(fold(raw, true));
   return {
     node: { kind: 'scalar', start, end, text: content, style, exact: isExact },
     next: end + 1,
@@ -54,20 +54,32 @@ function quoted(text: string, start: number, end: number, style: 'single' | 'dou
 }
 
 /** A line end and the blanks around it become one space; further empty lines become line ends. */
-function fold(raw: string): string {
+function fold(raw: string, isDouble: boolean): string {
   if (!raw.includes('\n')) return raw;
   const lines = raw.split('\n');
-  let out = (lines[0] ?? '').trimEnd();
+  const pieces: string[] = [];
+  let before = (lines[0] ?? '').trimEnd();
   let empty = 0;
   for (let index = 1; index < lines.length; index++) {
     const line = (lines[index] ?? '').trim();
-    if (line === '' && index < lines.length - 1) empty++;
-    else {
-      out += (empty > 0 ? '\n'.repeat(empty) : out.endsWith('\\') ? '' : ' ') + line;
-      empty = 0;
+    if (line === '' && index < lines.length - 1) {
+      empty++;
+      continue;
     }
+    // In double quotes, a backslash at the end of a line takes the line end away.
+    const isJoined = isDouble && endsOpen(before);
+    pieces.push(isJoined ? before.slice(0, -1) : before, empty > 0 ? '\n'.repeat(empty) : isJoined ? '' : ' ');
+    before = line;
+    empty = 0;
   }
-  return out;
+  return pieces.join('') + before;
+}
+
+/** Ends with a backslash that no other one escapes. */
+function endsOpen(line: string): boolean {
+  let count = 0;
+  while (line[line.length - 1 - count] === '\\') count++;
+  return count % 2 === 1;
 }
 
 const ESCAPES: Record<string, string> = {

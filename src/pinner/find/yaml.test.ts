@@ -27,6 +27,7 @@ describe('structure', () => {
     ['{a: b,\n c: [d,\n  e]}', { a: 'b', c: ['d', 'e'] }],
     ["a: 'it''s'\nb: \"x\\ty\\u0041\"", { a: "it's", b: 'x\tyA' }],
     ['a: one\n  two\n\n  three\nb: "x\n  y"', { a: 'one two\nthree', b: 'x y' }],
+    ['a: "x \\\n  \\ y\\\\\n  z"', { a: 'x  y\\ z' }],
     ['a: |\n  x: y\n   z\n\n  w\nb: >-\n  f\n', { a: '  x: y\n   z\n\n  w', b: '  f' }],
     ['a: # c\n  b # d\n#e\n', { a: 'b' }],
     ['a: b#c\nd: http://e:1/f', { a: 'b#c', d: 'http://e:1/f' }],
