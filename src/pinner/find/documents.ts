@@ -9,7 +9,6 @@ import type { FileType } from './types.ts';
 type Finder = (root: Node, collector: Collector) => void;
 
 const KEYS: Partial<Record<FileType, KeyRules>> = {
-  kubernetes: { image: 'certain', custom: 'weak' },
   tekton: { image: 'certain', custom: 'weak' },
   'helm-template': { image: 'certain', custom: 'tagged' },
   'helm-values': { image: 'certain', custom: 'weak' },
@@ -24,9 +23,14 @@ export function findInDocument(root: Node | undefined, fileType: FileType, colle
   if (root === undefined) return;
   const finder = FINDERS[fileType];
   if (finder) finder(root, collector);
-  else if (fileType === 'kubernetes' && /Machine|^Image$/.test(scalarAt(root, 'kind')?.text ?? ''))
-    findByKeys(root, '', collector, { image: 'weak', custom: 'weak' });
+  else if (fileType === 'kubernetes') findByKeys(root, '', collector, kubernetesRules(scalarAt(root, 'kind')?.text ?? ''));
   else findByKeys(root, '', collector, KEYS[fileType] ?? OTHER_KEYS);
+}
+
+function kubernetesRules(kind: string): KeyRules {
+  if (/Machine|^Image$|^(?:ConfigMap|Secret)$/.test(kind)) return { image: 'weak', custom: 'weak' };
+  // Flux looks for tags in the repository that it names.
+  return kind === 'ImageRepository' ? { image: 'certain', custom: 'weak', skip: 'no-tag' } : { image: 'certain', custom: 'weak' };
 }
 
 const FINDERS: Partial<Record<FileType, Finder>> = {

@@ -55,7 +55,7 @@ export interface ReferencePart {
  * Why a place is listed and never edited.
  * `variable`: has a placeholder. `ignored`: a `pin:ignore` comment. `stage`: names an earlier build stage. `scratch`: the empty
  * image. `built`: made by this very file (compose `build`, skaffold artifacts). `embedded`: a copy inside other data, such as
- * kubectl's last applied configuration. `no-tag`: a split form whose tag is left to something else. `escaped`: spelled with
+ * kubectl's last applied configuration. `no-tag`: its tag is left to something else (a chart's version, what Flux finds). `escaped`: spelled with
  * escapes (other than JSON's, which are written anew) or on several lines, so that its bytes are not its text. `not-registry`: names no image in a registry
  * (`aws/codebuild/standard:4.0`). `invalid`: stands where an image must, and is none.
  */
