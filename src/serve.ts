@@ -158,7 +158,8 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
     for (const timer of timers) clearInterval(timer);
     await closeHttpServer(server, CLOSE_GRACE_MS);
     await access.keys.flushUse();
-    await registry.close();
+    // On a full disk the last pull times are lost; what is open is closed all the same.
+    await registry.close().catch((error: unknown) => log.warn('pull times were not noted', { error: String(error) }));
     await blobs.close();
     await meta.close();
     await rm(serverFile, { force: true });

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, fstatSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
@@ -11,6 +11,8 @@ const BUSY_TIMEOUT_MS = 10_000;
 const CACHE_KIB = 32 * 1024;
 const MAPPED_BYTES = 256 * 1024 * 1024;
 const LOG_BYTES = 64 * 1024 * 1024;
+/** Twice what the log holds before its pages move into the database file, so that half of it is free at any time. */
+const RESERVED_LOG_BYTES = 8 * 1024 * 1024;
 
 export interface SqliteMetaOptions {
   /** The database file; made when it is not there, readable by its owner only. */
@@ -46,6 +48,7 @@ export async function openSqliteMeta<Tables>(
     `);
     const writer = new Kysely<Tables>({ dialect: createSqliteDialect(writing, 'writer') });
     await migrate(writer, options.migrations, { name: 'sqlite', bytes: 'blob' }, options.now);
+    reserveLog(`${options.path}-wal`);
     syncFolder(options.path);
     reading = new DatabaseSync(options.path, {
       readOnly: true,
@@ -80,6 +83,24 @@ export async function openSqliteMeta<Tables>(
 function prepareFile(path: string): void {
   if (existsSync(path)) chmodSync(path, 0o600);
   else closeSync(openSync(path, 'wx', 0o600));
+}
+
+/**
+ * Gives the log its room on the disk now: SQLite writes over what is behind the last valid page. So images can still be
+ * deleted, which is how room is made, on a disk that has none left.
+ */
+function reserveLog(path: string): void {
+  const file = openSync(path, 'r+');
+  try {
+    const { size } = fstatSync(file);
+    if (size < RESERVED_LOG_BYTES) writeSync(file, new Uint8Array(RESERVED_LOG_BYTES - size), 0, RESERVED_LOG_BYTES - size, size);
+    fsyncSync(file);
+  } catch (error) {
+    // A server that does not come up on a full disk could not be told to delete anything.
+    if (!['ENOSPC', 'EDQUOT'].includes(String((error as NodeJS.ErrnoException).code))) throw error;
+  } finally {
+    closeSync(file);
+  }
 }
 
 function syncFolder(path: string): void {
