@@ -19,9 +19,14 @@ describe('names of images', () => {
     test(text, () => assert.deepEqual(parseImageName(text, '127.0.0.1:4600'), expected));
   }
   for (const text of ['', 'App', 'app:', 'app@sha256:x', 'a b', 'app:v1:v2', '../x']) {
-    test(`${JSON.stringify(text)} is none`, () => assert.throws(() => parseImageName(text, 'h:1'), (error) => isFault(error)));
+    test(`${JSON.stringify(text)} is none`, () =>
+      assert.throws(
+        () => parseImageName(text, 'h:1'),
+        (error) => isFault(error),
+      ));
   }
-  test('another registry is told apart', () => assert.throws(() => parseImageName('localhost:5000/app', '127.0.0.1:4600'), UsageError));
+  test('another registry is told apart', () =>
+    assert.throws(() => parseImageName('localhost:5000/app', '127.0.0.1:4600'), UsageError));
 });
 
 test('operands are named, and counted', () => {
@@ -40,5 +45,8 @@ test('a digest is completed by what is there', async () => {
   assert.equal(await complete(digest), digest);
   await assert.rejects(complete(hex.slice(0, 5)), UsageError);
   await assert.rejects(complete('000000000'), CommandFailure);
-  await assert.rejects(completeDigest(hex.slice(0, 6), () => Promise.resolve([digest, `${digest.slice(0, -1)}0` as typeof digest])), /2 digests begin/);
+  await assert.rejects(
+    completeDigest(hex.slice(0, 6), () => Promise.resolve([digest, `${digest.slice(0, -1)}0` as typeof digest])),
+    /2 digests begin/,
+  );
 });

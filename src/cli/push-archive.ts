@@ -14,7 +14,7 @@ import { readTar } from '../core/tar-reader.ts';
 import { CommandFailure, UsageError } from './command.ts';
 import { printable } from './format.ts';
 import { readChecked, readSmall, type Choice, type FileTree } from './push-source.ts';
-import { hashing, packLayer, type Scratch } from './push-temporary.ts';
+import { hashing, packLayer, READ_BYTES, type Scratch } from './push-temporary.ts';
 
 const LARGEST_RATIO = 200;
 const RATIO_COUNTS_FROM = 64 * 1024 * 1024;
@@ -28,7 +28,7 @@ export async function openArchive(path: string, scratch: Scratch): Promise<FileT
   const plain = await unpacked(path, scratch);
   const places = new Map<string, Place>();
   try {
-    for await (const entry of readTar(createReadStream(plain))) {
+    for await (const entry of readTar(createReadStream(plain, { highWaterMark: READ_BYTES }))) {
       const name = splitEntryName(entry.name).join('/');
       if (entry.type === 'file') places.set(name, { offset: entry.offset, size: entry.size });
       else if (entry.type === 'symbolic-link')
@@ -56,7 +56,7 @@ export async function openArchive(path: string, scratch: Scratch): Promise<FileT
       if (place === undefined) throw new Error(`${name} was asked for and is not in ${path}`);
       return place.size === 0
         ? emptyStream()
-        : createReadStream(plain, { start: place.offset, end: place.offset + place.size - 1 });
+        : createReadStream(plain, { start: place.offset, end: place.offset + place.size - 1, highWaterMark: READ_BYTES });
     },
   };
 }

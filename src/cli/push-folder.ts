@@ -10,7 +10,7 @@ import { writeTar } from '../core/tar-writer.ts';
 import { CommandFailure, UsageError } from './command.ts';
 import { printable } from './format.ts';
 import type { FileTree } from './push-source.ts';
-import { packLayer, type Scratch } from './push-temporary.ts';
+import { packLayer, READ_BYTES, type Scratch } from './push-temporary.ts';
 
 /** How the image of a plain folder is started. */
 export interface ImageSettings {
@@ -44,7 +44,7 @@ export function folderTree(path: string): FileTree {
         throw error;
       }
     },
-    open: (name) => createReadStream(join(path, name)),
+    open: (name) => createReadStream(join(path, name), { highWaterMark: READ_BYTES }),
   };
 }
 

@@ -24,12 +24,6 @@ export interface Choice {
   platform?: string;
 }
 
-/** What is to be pushed, and how to tidy up after. */
-export interface OpenedSource {
-  content: PushContent;
-  close(): Promise<void>;
-}
-
 const DEEPEST = 4;
 const CONFIG_LIMIT = 8 * 1024 * 1024;
 

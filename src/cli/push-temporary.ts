@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,10 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { BlobContent } from '../client/push.ts';
 import type { Digest } from '../core/digest.ts';
+
+/** How much of a file is read at once; larger pieces cost memory and save nothing more. */
+export const READ_BYTES = 512 * 1024;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** A folder for what has to be on disk before it can be sent; it ends with `close`. */
 export interface Scratch {
@@ -16,7 +20,19 @@ export interface Scratch {
 
 export async function openScratch(env: Record<string, string | undefined>): Promise<Scratch> {
   const folder = await mkdtemp(join(env['TMPDIR'] || tmpdir(), 'holdfast-push-'));
-  return { path: (name) => join(folder, name), close: () => rm(folder, { recursive: true, force: true }) };
+  // A layer that was packed may be large: who interrupts a push must not find it later.
+  const abandon = (signal: NodeJS.Signals): void => {
+    rmSync(folder, { recursive: true, force: true });
+    process.kill(process.pid, signal);
+  };
+  for (const signal of SIGNALS) process.once(signal, abandon);
+  return {
+    path: (name) => join(folder, name),
+    async close() {
+      for (const signal of SIGNALS) process.off(signal, abandon);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
 }
 
 /** Passes chunks on, and counts and hashes them. */
@@ -54,6 +70,6 @@ export async function packLayer(
     digest: `sha256:${outer.digest('hex')}` as Digest,
     diffId: `sha256:${inner.digest('hex')}` as Digest,
     bytes,
-    open: () => createReadStream(path),
+    open: () => createReadStream(path, { highWaterMark: READ_BYTES }),
   };
 }

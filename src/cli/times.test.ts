@@ -19,7 +19,18 @@ for (const [text, moment] of [
   test(text, () => assert.equal(parseMoment(text, now), moment));
 }
 
-for (const text of ['', 'soon', '2h', 'ago', '-1h ago', '2026-02-30', '2026-13-01', '2026-03-01T25:00Z', '2026-03-10T12:00:01Z', '1.5h ago']) {
+for (const text of [
+  '',
+  'soon',
+  '2h',
+  'ago',
+  '-1h ago',
+  '2026-02-30',
+  '2026-13-01',
+  '2026-03-01T25:00Z',
+  '2026-03-10T12:00:01Z',
+  '1.5h ago',
+]) {
   test(`${JSON.stringify(text)} is no moment that has been`, () => assert.throws(() => parseMoment(text, now), UsageError));
 }
 

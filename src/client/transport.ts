@@ -79,7 +79,8 @@ export function createTransport(settings: TransportSettings): Transport {
       refuse(origin, `leads to http://${url.host}, which is not encrypted; list it as insecure to allow it`);
     }
     const literal = hostnameOf(url.host);
-    if (!privateAllowed && isIP(literal) !== 0 && classifyAddress(literal) !== 'public') refuse(origin, `leads to ${privateReason(url.host)}`);
+    if (!privateAllowed && isIP(literal) !== 0 && classifyAddress(literal) !== 'public')
+      refuse(origin, `leads to ${privateReason(url.host)}`);
     return { privateAllowed };
   }
 
@@ -133,7 +134,8 @@ function guardedLookup(publicOnly: boolean): LookupFunction {
       if (error) return callback(error, '');
       const allowed = publicOnly ? addresses.filter(({ address }) => classifyAddress(address) === 'public') : addresses;
       const [first] = allowed;
-      if (first === undefined) return callback(Object.assign(new Error(`refused: it leads to ${privateReason(hostname)}`), { code: 'EPRIVATE' }), '');
+      if (first === undefined)
+        return callback(Object.assign(new Error(`refused: it leads to ${privateReason(hostname)}`), { code: 'EPRIVATE' }), '');
       if (options.all === true) return callback(null, allowed);
       return callback(null, first.address, first.family);
     });
@@ -151,7 +153,9 @@ function exchange(pool: Pool, settings: TransportSettings, origin: string, reque
       'user-agent': settings.userAgent,
       'accept-encoding': 'identity',
       ...request.headers,
-      ...(request.body === undefined ? {} : { 'content-length': String(isStreamed(request.body) ? request.body.bytes : Buffer.byteLength(request.body)) }),
+      ...(request.body === undefined
+        ? {}
+        : { 'content-length': String(isStreamed(request.body) ? request.body.bytes : Buffer.byteLength(request.body)) }),
     },
     ...(request.signal ? { signal: request.signal } : {}),
   });
@@ -159,7 +163,8 @@ function exchange(pool: Pool, settings: TransportSettings, origin: string, reque
     outgoing.destroy(Object.assign(new Error(message), { code: 'ETIMEDOUT' }));
   };
   let connecting: NodeJS.Timeout | undefined;
-  const patience = (): NodeJS.Timeout => setTimeout(() => fail(`no answer within ${settings.headerTimeout / 1000} s`), settings.headerTimeout);
+  const patience = (): NodeJS.Timeout =>
+    setTimeout(() => fail(`no answer within ${settings.headerTimeout / 1000} s`), settings.headerTimeout);
   let waiting = patience();
   outgoing.on('socket', (socket) => {
     if (!socket.connecting) return;
@@ -205,7 +210,12 @@ function isStreamed(body: string | Uint8Array | StreamedBody): body is StreamedB
 }
 
 /** Sends as fast as the other side takes, and stops when it has answered before the end. Raises what the source raises. */
-async function sendStream(outgoing: http.ClientRequest, body: StreamedBody, progress: () => void, isAnswered: () => boolean): Promise<void> {
+async function sendStream(
+  outgoing: http.ClientRequest,
+  body: StreamedBody,
+  progress: () => void,
+  isAnswered: () => boolean,
+): Promise<void> {
   let sent = 0;
   for await (const chunk of body.open()) {
     if (isAnswered() || outgoing.destroyed) break;
@@ -243,17 +253,30 @@ export function transportFailure(origin: string, url: URL, error: NodeJS.ErrnoEx
 }
 
 function isTlsFailure(code: string): boolean {
-  return code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.startsWith('HPE_') || code.includes('CERT') || code === 'EPROTO' || code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
+  return (
+    code.startsWith('ERR_TLS') ||
+    code.startsWith('ERR_SSL') ||
+    code.startsWith('HPE_') ||
+    code.includes('CERT') ||
+    code === 'EPROTO' ||
+    code === 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
+  );
 }
 
 function describe(error: NodeJS.ErrnoException): string {
   switch (error.code) {
-    case 'ENOTFOUND': return 'there is no such host';
-    case 'ECONNREFUSED': return 'nobody listens there';
-    case 'ECONNRESET': return 'the connection was cut';
-    case 'EAI_AGAIN': return 'the name service does not answer';
-    case undefined: return describeAggregate(error) ?? error.message;
-    default: return error.message.slice(0, 300);
+    case 'ENOTFOUND':
+      return 'there is no such host';
+    case 'ECONNREFUSED':
+      return 'nobody listens there';
+    case 'ECONNRESET':
+      return 'the connection was cut';
+    case 'EAI_AGAIN':
+      return 'the name service does not answer';
+    case undefined:
+      return describeAggregate(error) ?? error.message;
+    default:
+      return error.message.slice(0, 300);
   }
 }
 

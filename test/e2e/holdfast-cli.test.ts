@@ -232,6 +232,24 @@ describe('the command line, as a person uses it', () => {
     await fails(2, /There is no command "gc scrap"/, 'gc', 'scrap');
   });
 
+  test('gc gives the bytes of an image back that nobody has any more', async (t) => {
+    const own = await startHoldfast(t, { HOLDFAST_LEASE: '1ms', HOLDFAST_COLLECT_EVERY: '0' });
+    const text = 'x'.repeat(100_000);
+    const layout = await writeTree(await temporaryFolder(t), layoutFiles(buildImage(text)));
+    const { digest } = JSON.parse((await own.run(['push', layout, 'app', '--create', '--json'])).stdout) as { digest: string };
+    const login = Buffer.from(`${own.credentials.accessKeyId}:${own.credentials.secretAccessKey}`).toString('base64');
+    await fetch(`${own.url}/v2/app/manifests/${digest}`, { method: 'DELETE', headers: { authorization: `Basic ${login}` } });
+    const reports: Record<string, number>[] = [];
+    for (const args of [['--purge'], [], []]) {
+      const { stdout, stderr } = await own.run(['gc', '--json', ...args]);
+      assert.notEqual(stdout, '', stderr);
+      reports.push(JSON.parse(stdout) as Record<string, number>);
+    }
+    const sum = (member: string): number => reports.reduce((total, report) => total + (report[member] ?? 0), 0);
+    assert.deepEqual([sum('imagesPurged'), sum('blobsDeleted')], [1, 2]);
+    assert.ok(sum('bytesFreed') >= 200_000, `${sum('bytesFreed')} bytes`);
+  });
+
   test('keys: made, used, shown, revoked', async () => {
     const text = await ok('key', 'create', '--allow', 'push:team/*', '--allow', 'create:team/*', '--user', 'ci');
     const [, id = '', secret = ''] =
