@@ -9,7 +9,7 @@ export interface Room {
   owns: string;
   /** Rooms that it may import, beside itself. */
   imports: string[];
-  /** Rooms of whose ports.ts it may import types: the sockets that it plugs into. */
+  /** Rooms of whose port files it may import types: the sockets that it plugs into. */
   portsOf?: string[];
   /** npm packages that it may import. */
   packages?: string[];
@@ -95,6 +95,9 @@ export const frontDoor = ['main.ts', 'serve-command.ts', 'serve.ts', 'config.ts'
 /** The only room, beside the front door, that reads the machine's clock and makes random numbers. */
 export const clockRoom = 'drivers/system';
 
+/** The files of a room that declare its sockets. */
+export const portFiles = ['ports.ts', 'container-engine.ts'];
+
 /** How many folders deep a file may lie below its room. */
 export const deepest = 3;
 
@@ -109,5 +112,7 @@ export function mayImport(from: string, to: string): 'yes' | 'types' | 'no' {
   const [source, target] = [roomOf(from), roomOf(to)];
   if (source === undefined || target === undefined) return 'no';
   if (source === target || source.imports.includes(target.folder)) return 'yes';
-  return source.portsOf?.includes(target.folder) === true && to === `${target.folder}/ports.ts` ? 'types' : 'no';
+  return source.portsOf?.includes(target.folder) === true && portFiles.some((file) => to === `${target.folder}/${file}`)
+    ? 'types'
+    : 'no';
 }

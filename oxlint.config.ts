@@ -1,6 +1,6 @@
 import { defineConfig, type OxlintOverride } from 'oxlint';
 import packageJson from './package.json' with { type: 'json' };
-import { clockRoom, deepest, frontDoor, rooms, type Room } from './layers.ts';
+import { clockRoom, deepest, frontDoor, portFiles, rooms, type Room } from './layers.ts';
 
 type Pattern = { regex: string; message: string; allowTypeImports?: boolean };
 
@@ -34,22 +34,27 @@ function writtenFrom(folder: string, target: string, ending: string): string[] {
     .map((ups) => `^(?:\\./)?(?:\\.\\./){${ups}}${there.slice(here.length - ups).join('/')}${ending}`);
 }
 
+/** An expression for every text that leaves the path to each of `names` at some letter. */
+function anythingBut(names: string[]): string {
+  const beginnings = new Set(names.flatMap((name) => Array.from({ length: name.length }, (_, length) => name.slice(0, length))));
+  const ways = [...beginnings].map((beginning) => {
+    const next = names.filter((name) => name.startsWith(beginning)).map((name) => name.slice(beginning.length)[0] ?? '');
+    return `${beginning.replaceAll('.', '\\.')}[^${[...new Set(next)].join('').replaceAll('-', '\\-')}].*`;
+  });
+  return `(?:${ways.join('|')})`;
+}
+
 function fences(room: Room, folder: string): Pattern[] {
   const patterns: Pattern[] = [];
   for (const other of rooms) {
     if (other === room || room.imports.includes(other.folder)) continue;
     const message = `${room.folder} may not import ${other.folder}: see layers.ts`;
     if (room.portsOf?.includes(other.folder) === true) {
-      // Two patterns, as there is no "anything but ports.ts" without look-ahead: every other file, then the types of ports.ts.
-      for (const regex of writtenFrom(folder, other.folder, '/ports\\.ts$'))
-        patterns.push({ regex, message, allowTypeImports: true });
-      for (const regex of writtenFrom(
-        folder,
-        other.folder,
-        '/(?:[^p].*|p[^o].*|po[^r].*|por[^t].*|port[^s].*|ports[^.].*|.*/.*)$',
-      )) {
-        patterns.push({ regex, message });
-      }
+      // Two patterns, as there is no "anything but" without look-ahead: the types of the port's files, then every other file.
+      for (const file of portFiles)
+        for (const regex of writtenFrom(folder, other.folder, `/${file.replaceAll('.', '\\.')}$`))
+          patterns.push({ regex, message, allowTypeImports: true });
+      for (const regex of writtenFrom(folder, other.folder, `/${anythingBut(portFiles)}$`)) patterns.push({ regex, message });
     } else {
       for (const regex of writtenFrom(folder, other.folder, '/')) patterns.push({ regex, message });
     }
