@@ -1,0 +1,283 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findTool } from '../../test/support/tools.ts';
+import { median, ratio, type Report } from '../report.ts';
+import {
+  load,
+  makeBlob,
+  pull,
+  pullParallel,
+  pushChunked,
+  pushMonolithic,
+  pushStreamed,
+  startUpload,
+  type Blob,
+} from './clients.ts';
+import { memoryOf, resetPeak, startDockerRegistry, startHoldfast, type Peer } from './peers.ts';
+
+const ROUNDS = Number(process.env['HOLDFAST_BENCH_ROUNDS'] ?? 5);
+const GIB = 1024 ** 3;
+const MIB = 1024 ** 2;
+const REPOSITORY = 'bench';
+
+/**
+ * Beside Debian's docker-registry, in turns on the same machine, with our authentication and flushes on. Each figure is the
+ * median of five rounds, as a ratio.
+ */
+export async function run(report: Report): Promise<void> {
+  if (findTool('docker-registry') === undefined || findTool('curl') === undefined)
+    throw new Error('needs docker-registry and curl: sh scripts/setup.sh test');
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-blobs-'));
+  const ours = await startHoldfast([REPOSITORY, 'tags', 'empty']);
+  const theirs = await startDockerRegistry();
+  try {
+    report.row('start to first answer', `${Math.round(ours.startMs)} ms`, 'promised: 500 ms');
+    report.row('memory when idle', mib(memoryOf(ours.processId ?? 0).now), 'promised: 110 MiB');
+    const large = await pushes(report, ours, theirs, folder);
+    await pulls(report, ours, theirs, large, folder);
+    await requests(report, ours, theirs);
+    await besidePush(report, ours, folder);
+    await manyTags(report, ours);
+  } finally {
+    await ours.close();
+    await theirs.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function pushes(report: Report, ours: Peer, theirs: Peer, folder: string): Promise<Blob> {
+  const ways = [
+    ['monolithic', pushMonolithic],
+    ['streamed', pushStreamed],
+    ['chunked', pushChunked],
+  ] as const;
+  const path = join(folder, 'large');
+  let blob: Blob | undefined;
+  for (const [name, push] of ways) {
+    const seconds: Record<'ours' | 'theirs', number[]> = { ours: [], theirs: [] };
+    for (let round = 0; round < ROUNDS; round++) {
+      // New bytes each time: nobody may say that the blob is there already.
+      blob = makeBlob(path, GIB);
+      seconds.theirs.push(await push(theirs, REPOSITORY, blob));
+      seconds.ours.push(await push(ours, REPOSITORY, blob));
+    }
+    const [a, b] = [median(seconds.ours), median(seconds.theirs)];
+    report.row(
+      `push of 1 GiB, ${name}`,
+      ratio(1 / a, 1 / b),
+      `${(1024 / a).toFixed(0)} and ${(1024 / b).toFixed(0)} MiB/s; promised: x2`,
+    );
+  }
+  if (blob === undefined) throw new Error('no rounds');
+  return blob;
+}
+
+async function pulls(report: Report, ours: Peer, theirs: Peer, large: Blob, folder: string): Promise<void> {
+  const one = await inTurns(ours, theirs, (peer) => pull(peer, REPOSITORY, large));
+  report.row(
+    'pull of 1 GiB',
+    ratio(1 / one.ours, 1 / one.theirs),
+    `${(1024 / one.ours).toFixed(0)} and ${(1024 / one.theirs).toFixed(0)} MiB/s; promised: x1.6`,
+  );
+
+  const blobs: Blob[] = [];
+  for (let n = 0; n < 100; n++) {
+    const blob = makeBlob(join(folder, 'small'), 10 * MIB);
+    for (const peer of [ours, theirs]) await pushMonolithic(peer, REPOSITORY, blob);
+    blobs.push(blob);
+  }
+  for (const peer of [ours, theirs]) resetPeak(peer.processId ?? 0);
+  const all = await inTurns(ours, theirs, (peer) => pullParallel(peer, REPOSITORY, blobs, join(folder, 'curl.config')));
+  const peaks = [ours, theirs].map((peer) => memoryOf(peer.processId ?? 0).peak);
+  report.row(
+    '100 parallel pulls of 10 MiB',
+    ratio(1 / all.ours, 1 / all.theirs),
+    `${(1000 / all.ours).toFixed(0)} and ${(1000 / all.theirs).toFixed(0)} MiB/s; promised: x1.5`,
+  );
+  report.row(
+    'peak memory of those pulls',
+    ratio(peaks[0] ?? NaN, peaks[1] ?? NaN),
+    `${mib(peaks[0] ?? NaN)} and ${mib(peaks[1] ?? NaN)}; promised: x0.4 at most`,
+  );
+}
+
+async function requests(report: Report, ours: Peer, theirs: Peer): Promise<void> {
+  const digests: Record<string, string> = {};
+  for (const peer of [ours, theirs]) digests[peer.name] = await pushSmallImage(peer, REPOSITORY, 'latest');
+  for (const [name, method, path] of [
+    ['manifest GET by tag', 'GET', () => `/v2/${REPOSITORY}/manifests/latest`],
+    ['HEAD of a blob', 'HEAD', (peer: Peer) => `/v2/${REPOSITORY}/blobs/${digests[peer.name]}`],
+  ] as const) {
+    const found: Record<string, { perSecond: number[]; median: number[]; p99: number[] }> = {};
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const peer of [theirs, ours]) {
+        const result = await load(peer, method, path(peer), 4);
+        const rows = (found[peer.name] ??= { perSecond: [], median: [], p99: [] });
+        rows.perSecond.push(result.perSecond);
+        rows.median.push(result.median);
+        rows.p99.push(result.p99);
+      }
+    }
+    const [a, b] = [found[ours.name], found[theirs.name]].map((rows) => ({
+      perSecond: median(rows?.perSecond ?? []),
+      median: median(rows?.median ?? []),
+      p99: median(rows?.p99 ?? []),
+    }));
+    if (a === undefined || b === undefined) throw new Error('no rounds');
+    report.row(
+      name,
+      ratio(a.perSecond, b.perSecond),
+      `${a.perSecond.toFixed(0)} and ${b.perSecond.toFixed(0)} a second; promised: x8`,
+    );
+    report.row(
+      `${name}, our p99 to their median`,
+      ratio(a.p99, b.median),
+      `${a.p99.toFixed(1)} and ${b.median.toFixed(1)} ms; promised: below x1`,
+    );
+  }
+}
+
+/** One connection asks for a manifest while somebody pushes 1 GiB and the collector runs all the time. */
+async function besidePush(report: Report, ours: Peer, folder: string): Promise<void> {
+  const path = `/v2/${REPOSITORY}/manifests/latest`;
+  const idle: number[] = [];
+  const busy: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    idle.push((await load(ours, 'GET', path, 2, 1)).p99);
+    const blob = makeBlob(join(folder, 'beside'), GIB);
+    let pushing = true;
+    const collecting = (async () => {
+      while (pushing) {
+        const response = await fetch(`${ours.url}/holdfast/v1/collections`, {
+          method: 'POST',
+          headers: { ...ours.headers, 'Content-Type': 'application/json' },
+          body: '{}',
+        });
+        if (!response.ok) throw new Error(`collections gave ${response.status}: ${await response.text()}`);
+        await response.arrayBuffer();
+      }
+    })();
+    const push = pushMonolithic(ours, REPOSITORY, blob).finally(() => (pushing = false));
+    const result = await load(ours, 'GET', path, 2, 1);
+    busy.push(result.p99);
+    await Promise.all([push, collecting]);
+  }
+  report.row(
+    'p99 of a manifest GET beside a push and collections',
+    ratio(median(busy), median(idle)),
+    `${median(busy).toFixed(2)} and ${median(idle).toFixed(2)} ms when idle; promised: x3 at most`,
+  );
+}
+
+async function manyTags(report: Report, ours: Peer): Promise<void> {
+  for (const [repository, count] of [['tags', 10_000]] as const) {
+    const { body, mediaType } = await smallImage(ours, repository);
+    for (let n = 0; n < count; n += 500) {
+      const query = Array.from({ length: 20 }, (_, group) =>
+        Array.from({ length: 25 }, (_, m) => `tag=t${n + group * 25 + m}`).join('&'),
+      );
+      for (const [group, tags] of query.entries())
+        await putManifest(ours, repository, await variant(body, Math.floor(n / 500) * 20 + group), mediaType, tags);
+    }
+  }
+  const full: number[] = [];
+  const empty: number[] = [];
+  for (let n = 0; n < 200; n++) {
+    for (const [repository, times] of [
+      ['tags', full],
+      ['empty', empty],
+    ] as const) {
+      const { body, mediaType } = await smallImage(ours, repository);
+      const manifest = await variant(body, 1_000_000 + n);
+      const started = performance.now();
+      await putManifest(ours, repository, manifest, mediaType, `tag=fresh${n}`);
+      times.push(performance.now() - started);
+    }
+  }
+  report.row(
+    'tag push into 10,000 tags',
+    ratio(median(full), median(empty)),
+    `${median(full).toFixed(2)} and ${median(empty).toFixed(2)} ms into few; promised: within 20 %`,
+  );
+  const lists: number[] = [];
+  for (let n = 0; n < 50; n++) {
+    const started = performance.now();
+    await (await fetch(`${ours.url}/v2/tags/tags/list?n=100`, { headers: ours.headers })).arrayBuffer();
+    lists.push(performance.now() - started);
+  }
+  report.row('first page of 10,000 tags', `${median(lists).toFixed(2)} ms`, 'promised: 10 ms at 100,000');
+}
+
+async function inTurns(
+  ours: Peer,
+  theirs: Peer,
+  measure: (peer: Peer) => Promise<number>,
+): Promise<{ ours: number; theirs: number }> {
+  const times = { ours: [] as number[], theirs: [] as number[] };
+  for (let round = 0; round < ROUNDS; round++) {
+    times.theirs.push(await measure(theirs));
+    times.ours.push(await measure(ours));
+  }
+  return { ours: median(times.ours), theirs: median(times.theirs) };
+}
+
+const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+
+async function pushBytes(peer: Peer, repository: string, bytes: Buffer): Promise<string> {
+  const { createHash } = await import('node:crypto');
+  const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  const location = await startUpload(peer, repository);
+  const response = await fetch(`${location}${location.includes('?') ? '&' : '?'}digest=${digest}`, {
+    method: 'PUT',
+    headers: { ...peer.headers, 'Content-Type': 'application/octet-stream' },
+    body: new Uint8Array(bytes),
+  });
+  if (response.status !== 201) throw new Error(`${peer.name}: PUT of a blob gave ${response.status}`);
+  return digest;
+}
+
+async function smallImage(peer: Peer, repository: string): Promise<{ body: string; mediaType: string; layer: string }> {
+  const layer = await pushBytes(peer, repository, Buffer.from('a layer'));
+  const config = await pushBytes(peer, repository, Buffer.from('{}'));
+  const body = JSON.stringify({
+    schemaVersion: 2,
+    mediaType,
+    config: { mediaType: 'application/vnd.oci.image.config.v1+json', digest: config, size: 2 },
+    layers: Array.from({ length: 8 }, () => ({ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: layer, size: 7 })),
+  });
+  return { body, mediaType, layer };
+}
+
+async function variant(body: string, number: number): Promise<string> {
+  return body.replace('"schemaVersion":2', `"schemaVersion":2,"annotations":{"number":"${number}"}`);
+}
+
+async function putManifest(peer: Peer, repository: string, body: string, type: string, tags: string): Promise<void> {
+  const { createHash } = await import('node:crypto');
+  const digest = `sha256:${createHash('sha256').update(body).digest('hex')}`;
+  const response = await fetch(`${peer.url}/v2/${repository}/manifests/${digest}?${tags}`, {
+    method: 'PUT',
+    headers: { ...peer.headers, 'Content-Type': type },
+    body,
+  });
+  if (response.status !== 201)
+    throw new Error(`${peer.name}: PUT of a manifest gave ${response.status}: ${await response.text()}`);
+  await response.arrayBuffer();
+}
+
+async function pushSmallImage(peer: Peer, repository: string, tag: string): Promise<string> {
+  const { body, layer } = await smallImage(peer, repository);
+  const response = await fetch(`${peer.url}/v2/${repository}/manifests/${tag}`, {
+    method: 'PUT',
+    headers: { ...peer.headers, 'Content-Type': mediaType },
+    body,
+  });
+  if (response.status !== 201) throw new Error(`${peer.name}: PUT of a manifest gave ${response.status}`);
+  await response.arrayBuffer();
+  return layer;
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / MIB).toFixed(0)} MiB`;
+}
