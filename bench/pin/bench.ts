@@ -3,16 +3,13 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { median, type Report } from '../report.ts';
 import { writeTree } from './tree.ts';
 
 const SIZE = { files: 10_000, references: 1_000, repositories: 400, bytesPerFile: 7_500 };
 const DELAY = 30;
 const ROUNDS = 3;
 const here = (name: string): string => new URL(name, import.meta.url).pathname;
-
-interface Report {
-  row(name: string, value: string, detail?: string): void;
-}
 
 /** `holdfast pin` on 10,000 generated files against a registry that answers after 30 ms. Medians of 3 runs, each in its own process. */
 export async function run(report: Report): Promise<void> {
@@ -101,5 +98,4 @@ function message(child: ChildProcess): Promise<unknown> {
   return new Promise((resolve) => child.once('message', resolve));
 }
 
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;

@@ -17,7 +17,10 @@ const closing: (() => void)[] = [];
 after(() => closing.forEach((close) => close()));
 
 /** A server that does what the test says, and remembers what it was asked. */
-async function serve(handler: Handler, address = '127.0.0.1'): Promise<{ host: string; seen: { method: string; url: string; authorization: string | undefined }[] }> {
+async function serve(
+  handler: Handler,
+  address = '127.0.0.1',
+): Promise<{ host: string; seen: { method: string; url: string; authorization: string | undefined }[] }> {
   const seen: { method: string; url: string; authorization: string | undefined }[] = [];
   const server = http.createServer((request, response) => {
     seen.push({ method: request.method ?? '', url: request.url ?? '', authorization: request.headers.authorization });
@@ -54,7 +57,11 @@ const DIGEST = digestOf(MANIFEST);
 const OTHER = digestOf('other');
 const LOGIN: Credentials = { kind: 'password', username: 'ann', password: 'secret' };
 
-function manifest(response: ServerResponse, headers: Record<string, string> = { 'docker-content-digest': DIGEST }, body: Buffer = MANIFEST): void {
+function manifest(
+  response: ServerResponse,
+  headers: Record<string, string> = { 'docker-content-digest': DIGEST },
+  body: Buffer = MANIFEST,
+): void {
   response.writeHead(200, { 'content-type': MediaType.ociIndex, 'content-length': String(body.length), ...headers });
   response.end(response.req.method === 'HEAD' ? undefined : body);
 }
@@ -86,7 +93,10 @@ describe('resolving', () => {
       manifest(response);
     });
     assert.deepEqual(value(await client().resolve(named(server.host))), { digest: DIGEST, mediaType: MediaType.ociIndex });
-    assert.deepEqual(server.seen.map(({ method, url }) => `${method} ${url}`), ['GET /v2/', 'HEAD /v2/team/app/manifests/1']);
+    assert.deepEqual(
+      server.seen.map(({ method, url }) => `${method} ${url}`),
+      ['GET /v2/', 'HEAD /v2/team/app/manifests/1'],
+    );
     assert.ok(accept.startsWith(MediaType.ociIndex) && accept.includes(MediaType.dockerManifestList));
   });
 
@@ -108,9 +118,13 @@ describe('resolving', () => {
     });
     assert.equal(failure(await client().resolve(named(liar.host))).kind, 'corrupt');
     assert.equal(failure(await client().getManifest(named(liar.host))).kind, 'corrupt');
-    const byDigest = await serve((request, response) => void (ping(request, response) || manifest(response, { 'docker-content-digest': OTHER })));
+    const byDigest = await serve(
+      (request, response) => void (ping(request, response) || manifest(response, { 'docker-content-digest': OTHER })),
+    );
     assert.equal(failure(await client().resolve(named(byDigest.host, `team/app@${DIGEST}`))).kind, 'corrupt');
-    const nonsense = await serve((request, response) => void (ping(request, response) || manifest(response, { 'docker-content-digest': 'sha256:../../x' })));
+    const nonsense = await serve(
+      (request, response) => void (ping(request, response) || manifest(response, { 'docker-content-digest': 'sha256:../../x' })),
+    );
     assert.equal(failure(await client().resolve(named(nonsense.host))).kind, 'corrupt');
   });
 
@@ -129,9 +143,13 @@ describe('resolving', () => {
   });
 
   test('a body larger than any manifest, or in an unasked coding, is refused', async () => {
-    const large = await serve((request, response) => void (ping(request, response) || manifest(response, {}, Buffer.alloc(4 * 1024 * 1024 + 1, 32))));
+    const large = await serve(
+      (request, response) => void (ping(request, response) || manifest(response, {}, Buffer.alloc(4 * 1024 * 1024 + 1, 32))),
+    );
     assert.match(failure(await client().resolve(named(large.host))).reason, /larger than/);
-    const coded = await serve((request, response) => void (ping(request, response) || manifest(response, { 'content-encoding': 'gzip' })));
+    const coded = await serve(
+      (request, response) => void (ping(request, response) || manifest(response, { 'content-encoding': 'gzip' })),
+    );
     assert.equal(failure(await client().getManifest(named(coded.host))).kind, 'corrupt');
   });
 });
@@ -150,7 +168,9 @@ describe('patience', () => {
   });
 
   test('a rest that is too long is an outcome, at once and for everybody', async () => {
-    const server = await serve((request, response) => void (ping(request, response) || response.writeHead(429, { 'retry-after': '3600' }).end()));
+    const server = await serve(
+      (request, response) => void (ping(request, response) || response.writeHead(429, { 'retry-after': '3600' }).end()),
+    );
     const asking = client();
     const first = failure(await asking.resolve(named(server.host)));
     assert.deepEqual([first.kind, first.retryAfterSeconds], ['rate-limited', 3600]);
@@ -160,7 +180,9 @@ describe('patience', () => {
   });
 
   test('429 without end gives up', async () => {
-    const server = await serve((request, response) => void (ping(request, response) || response.writeHead(429, { 'retry-after': '0' }).end()));
+    const server = await serve(
+      (request, response) => void (ping(request, response) || response.writeHead(429, { 'retry-after': '0' }).end()),
+    );
     assert.equal(failure(await client({ rateLimitAttempts: 3 }).resolve(named(server.host))).kind, 'rate-limited');
     assert.equal(server.seen.length, 4);
   });
@@ -294,7 +316,9 @@ describe('credentials', () => {
       ['file:///etc/passwd', /file:/],
       ['/v2/team/app/manifests/1', /more than 3 times/],
     ] as const) {
-      const server = await serve((request, response) => void (ping(request, response) || response.writeHead(302, { location }).end()));
+      const server = await serve(
+        (request, response) => void (ping(request, response) || response.writeHead(302, { location }).end()),
+      );
       const failed = failure(await client().resolve(named(server.host)));
       assert.equal(failed.kind, 'unreachable');
       assert.match(failed.reason, reason);
@@ -307,9 +331,18 @@ describe('blobs and tags', () => {
 
   test('a whole blob is checked as it comes', async () => {
     const server = await serve((request, response) => void (ping(request, response) || response.end(blob)));
-    assert.deepEqual(await collect(value(await client().openBlob(named(server.host), digestOf(blob), { size: blob.length }))), blob);
-    await assert.rejects(collect(value(await client().openBlob(named(server.host), OTHER))), (error) => error instanceof FetchError && error.failure.kind === 'corrupt');
-    await assert.rejects(collect(value(await client().openBlob(named(server.host), digestOf(blob), { size: 10 }))), /more than the 10 bytes/);
+    assert.deepEqual(
+      await collect(value(await client().openBlob(named(server.host), digestOf(blob), { size: blob.length }))),
+      blob,
+    );
+    await assert.rejects(
+      collect(value(await client().openBlob(named(server.host), OTHER))),
+      (error) => error instanceof FetchError && error.failure.kind === 'corrupt',
+    );
+    await assert.rejects(
+      collect(value(await client().openBlob(named(server.host), digestOf(blob), { size: 10 }))),
+      /more than the 10 bytes/,
+    );
   });
 
   test('a blob that breaks off raises', async () => {
@@ -327,9 +360,16 @@ describe('blobs and tags', () => {
       const [, first, last] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '')!.map(Number);
       response.writeHead(206, { 'content-range': `bytes ${first}-${last}/${blob.length}` }).end(blob.subarray(first!, last! + 1));
     });
-    assert.equal((await collect(value(await client().openBlob(named(server.host), digestOf(blob), { range: { first: 5, last: 9 } })))).length, 5);
+    assert.equal(
+      (await collect(value(await client().openBlob(named(server.host), digestOf(blob), { range: { first: 5, last: 9 } }))))
+        .length,
+      5,
+    );
     const deaf = await serve((request, response) => void (ping(request, response) || response.end(blob)));
-    assert.equal(failure(await client().openBlob(named(deaf.host), digestOf(blob), { range: { first: 5, last: 9 } })).kind, 'corrupt');
+    assert.equal(
+      failure(await client().openBlob(named(deaf.host), digestOf(blob), { range: { first: 5, last: 9 } })).kind,
+      'corrupt',
+    );
   });
 
   test('tags come page by page, never from another host, and must end', async () => {

@@ -64,7 +64,8 @@ export function createRegistryClient(dependencies: ClientDependencies, settings:
       throw new FetchError({ kind: 'denied', host, reason });
     }
     // 400 is what registries answer to a name or digest that they would never hold.
-    if (status === 404 || status === 410 || status === 400) throw new FetchError({ kind: 'not-found', host, reason: `it has no ${what}` });
+    if (status === 404 || status === 410 || status === 400)
+      throw new FetchError({ kind: 'not-found', host, reason: `it has no ${what}` });
     throw new FetchError({ kind: 'unreachable', host, reason: `it answers HTTP ${status}` });
   }
 
@@ -80,8 +81,10 @@ export function createRegistryClient(dependencies: ClientDependencies, settings:
     discardBody(answer);
     const digest = answer.headers['docker-content-digest'];
     if (digest === undefined || digest === '') return get(reference);
-    if (typeof digest !== 'string' || !isDigest(digest)) throw corrupt(reference.host, `it answers with a digest that is none for ${nameOf(reference)}`);
-    if (reference.digest !== undefined && digest !== reference.digest) throw corrupt(reference.host, `it answers with another digest for ${reference.digest}`);
+    if (typeof digest !== 'string' || !isDigest(digest))
+      throw corrupt(reference.host, `it answers with a digest that is none for ${nameOf(reference)}`);
+    if (reference.digest !== undefined && digest !== reference.digest)
+      throw corrupt(reference.host, `it answers with another digest for ${reference.digest}`);
     const mediaType = contentType(answer);
     return { digest, ...(mediaType ? { mediaType } : {}) };
   }
@@ -91,7 +94,9 @@ export function createRegistryClient(dependencies: ClientDependencies, settings:
     await expect(reference, answer, nameOf(reference), [200]);
     const bytes = await readBody(reference.host, answer, MANIFEST_LIMITS.bytes, idleTimeout);
     const told = answer.headers['docker-content-digest'];
-    const claims = [reference.digest, typeof told === 'string' && told !== '' ? told : undefined].filter((claim) => claim !== undefined);
+    const claims = [reference.digest, typeof told === 'string' && told !== '' ? told : undefined].filter(
+      (claim) => claim !== undefined,
+    );
     for (const claim of claims) {
       if (!isDigest(claim) || digestOf(bytes, digestAlgorithm(claim)) !== claim) {
         throw corrupt(reference.host, `what it sent for ${nameOf(reference)} is not ${claim.slice(0, 140)}`);
@@ -107,7 +112,8 @@ export function createRegistryClient(dependencies: ClientDependencies, settings:
     let path: string | undefined = `/v2/${repository.path}/tags/list?n=1000`;
     const seen = new Set<string>();
     while (path !== undefined) {
-      if (seen.size >= TAG_PAGES || seen.has(path)) throw corrupt(repository.host, `its list of tags of ${repository.path} does not end`);
+      if (seen.size >= TAG_PAGES || seen.has(path))
+        throw corrupt(repository.host, `its list of tags of ${repository.path} does not end`);
       seen.add(path);
       const answer = await call(repository, { method: 'GET', path });
       await expect(repository, answer, `repository ${repository.path}`, [200]);
@@ -121,10 +127,19 @@ export function createRegistryClient(dependencies: ClientDependencies, settings:
     return found;
   }
 
-  async function blob(repository: RepositoryAddress, digest: Digest, { range, size, signal }: BlobRequest): Promise<AsyncIterable<Buffer>> {
+  async function blob(
+    repository: RepositoryAddress,
+    digest: Digest,
+    { range, size, signal }: BlobRequest,
+  ): Promise<AsyncIterable<Buffer>> {
     const { host } = repository;
     const headers: Record<string, string> = range ? { range: `bytes=${range.first}-${range.last}` } : {};
-    const answer = await call(repository, { method: 'GET', path: `/v2/${repository.path}/blobs/${digest}`, headers, ...(signal ? { signal } : {}) });
+    const answer = await call(repository, {
+      method: 'GET',
+      path: `/v2/${repository.path}/blobs/${digest}`,
+      headers,
+      ...(signal ? { signal } : {}),
+    });
     await expect(repository, answer, `blob ${digest}`, range ? [200, 206] : [200]);
     refuseCoding(host, answer);
     const chunks = bodyChunks(host, answer, idleTimeout);
@@ -132,7 +147,10 @@ export function createRegistryClient(dependencies: ClientDependencies, settings:
     const got = answer.headers['content-range'] ?? '';
     if (answer.status !== 206 || !got.startsWith(`bytes ${range.first}-${range.last}/`)) {
       answer.body.destroy();
-      throw corrupt(host, `it does not give the part of a blob that was asked for (${answer.status === 206 ? got.slice(0, 60) : 'all of it came'})`);
+      throw corrupt(
+        host,
+        `it does not give the part of a blob that was asked for (${answer.status === 206 ? got.slice(0, 60) : 'all of it came'})`,
+      );
     }
     return exactly(host, chunks, range.last - range.first + 1);
   }

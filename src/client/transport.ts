@@ -130,6 +130,11 @@ function createPool(settings: TransportSettings, publicOnly: boolean): Pool {
 /** Resolves once; the addresses that pass are the ones connected to, so that a second answer of the DNS cannot lead elsewhere. */
 function guardedLookup(publicOnly: boolean): LookupFunction {
   return (hostname, options, callback) => {
+    // Names below localhost are this machine (RFC 6761, 6.3), and many systems do not know them.
+    if (hostname.endsWith('.localhost') && !publicOnly) {
+      if (options.all === true) return callback(null, [{ address: '127.0.0.1', family: 4 }]);
+      return callback(null, '127.0.0.1', 4);
+    }
     resolveName(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
       if (error) return callback(error, '');
       const allowed = publicOnly ? addresses.filter(({ address }) => classifyAddress(address) === 'public') : addresses;
