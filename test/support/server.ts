@@ -37,6 +37,8 @@ export interface HoldfastProcess {
   log(): string;
   /** Ends it as a person would; gives its exit code. */
   stop(): Promise<number | null>;
+  /** Its exit code, once it has ended by itself. */
+  ended(): Promise<number | null>;
   /** Ends it without a chance to tidy up. */
   kill9(): Promise<void>;
   /** Starts it again on the same data and the same port; it must have ended. */
@@ -110,6 +112,7 @@ export async function startHoldfast(test: Cleanup, env: Record<string, string> =
     },
     log: () => running.log(),
     stop: () => running.end('SIGTERM'),
+    ended: () => running.closed,
     async kill9() {
       await running.end('SIGKILL');
     },
@@ -124,6 +127,7 @@ export async function startHoldfast(test: Cleanup, env: Record<string, string> =
 interface Launched {
   child: ChildProcess;
   log(): string;
+  closed: Promise<number | null>;
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
@@ -140,6 +144,7 @@ async function launch(env: Record<string, string>): Promise<Launched> {
   return {
     child,
     log: () => log.join(''),
+    closed,
     end(signal) {
       if (child.exitCode === null && child.signalCode === null) child.kill(signal);
       return closed;

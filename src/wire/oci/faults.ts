@@ -86,9 +86,9 @@ export function createOciFaults(options: { tagImmutableMessage?: TagImmutableWor
       error(404, 'BLOB_UNKNOWN', ecr['blob-inaccessible'](facts).message, { detail: { digest: facts.digest } }),
     'blob-exists': (facts) => error(409, 'DENIED', ecr['blob-exists'](facts).message),
     'blob-referenced': (facts) => error(405, 'UNSUPPORTED', ecr['blob-referenced'](facts).message),
-    // 404 is what makes a client that pushes send the bytes again, which is what repairs it.
+    // Who pulls is not to believe that it was never here. Who pushes asks by HEAD, which says 404, and sends it again.
     'blob-corrupt': (facts) =>
-      error(404, 'BLOB_UNKNOWN', ecr['blob-corrupt'](facts).message, { detail: { digest: facts.digest } }),
+      error(503, 'BLOB_CORRUPT', ecr['blob-corrupt'](facts).message, { detail: { digest: facts.digest } }),
     'upload-unknown': (facts) => error(404, 'BLOB_UPLOAD_UNKNOWN', ecr['upload-unknown'](facts).message),
     'upload-busy': ({ uploadId }) =>
       error(
