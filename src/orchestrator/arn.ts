@@ -1,0 +1,52 @@
+import type { Place } from '../core/place.ts';
+
+/** `arn:aws:ecs:<region>:<account>:<resource>`; `resource` such as `task/<cluster>/<id>`. */
+export function ecsArn(place: Place, resource: string): string {
+  return `arn:aws:ecs:${place.region}:${place.account}:${resource}`;
+}
+
+export interface EcsArn extends Place {
+  /** `cluster`, `task`, `service`, … */
+  type: string;
+  /** What stands behind the type's slash, split by slashes. */
+  path: string[];
+}
+
+const ARN = /^arn:aws[a-z-]*:ecs:([a-z0-9-]{1,40}):([0-9]{12}):([a-z-]{1,40})\/(.{1,1000})$/;
+
+/** The parts of an ECS ARN, or undefined for any other text. */
+export function readEcsArn(text: string): EcsArn | undefined {
+  const [, region = '', account = '', type = '', path = ''] = ARN.exec(text) ?? [];
+  return type === '' ? undefined : { account, region, type, path: path.split('/') };
+}
+
+/**
+ * The last part of what names a resource: the name itself, or the ARN of one of that type and place. Undefined for an
+ * ARN of anything else.
+ */
+export function nameOf(place: Place, type: string, nameOrArn: string): string | undefined {
+  if (!nameOrArn.startsWith('arn:')) return nameOrArn;
+  const arn = readEcsArn(nameOrArn);
+  if (arn?.type !== type || arn.account !== place.account || arn.region !== place.region) return undefined;
+  return arn.path.at(-1);
+}
+
+export function clusterArn(place: Place, name: string): string {
+  return ecsArn(place, `cluster/${name}`);
+}
+
+export function taskArn(place: Place, cluster: string, id: string): string {
+  return ecsArn(place, `task/${cluster}/${id}`);
+}
+
+export function taskDefinitionArn(place: Place, family: string, revision: number): string {
+  return ecsArn(place, `task-definition/${family}:${revision}`);
+}
+
+export function containerInstanceArn(place: Place, cluster: string, hostId: string): string {
+  return ecsArn(place, `container-instance/${cluster}/${hostId}`);
+}
+
+export function containerArn(place: Place, cluster: string, taskId: string, uuid: string): string {
+  return ecsArn(place, `container/${cluster}/${taskId}/${uuid}`);
+}

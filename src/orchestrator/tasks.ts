@@ -1,0 +1,393 @@
+import { randomTaskId } from './task-ids.ts';
+import { containerArn, taskArn } from './arn.ts';
+import type { Cluster } from './cluster-rows.ts';
+import { clusterById } from './cluster-rows.ts';
+import type { OrchestratorContext, OrchestratorTransaction } from './context.ts';
+import { buildTaskSpec, readCpu, readMemory } from './build-task-spec.ts';
+import type { Digest } from '../core/digest.ts';
+import { describeCauses } from '../core/logger.ts';
+import type { ImageToRun, ObservedTask } from './ports.ts';
+import { putTags, dropTags, tagsOf } from './resource-tags.ts';
+import { taskDefinitionById, type TaskDefinitionRecord } from './task-definition-rows.ts';
+import { pinImage, writtenDigest } from './task-image.ts';
+import { toTask, type StopCode, type TaskDocument, type TaskRow } from './task-rows.ts';
+import { applySight } from './task-sight.ts';
+import { fixedHostPorts } from './place-tasks.ts';
+
+/** A task to be made; everything that it is of has been looked up and checked. */
+export interface NewTask {
+  cluster: Cluster;
+  definition: TaskDefinitionRecord;
+  /** The host that `placeTasks` chose. */
+  hostId?: string;
+  launchType: string;
+  capacityProviderName?: string;
+  platformVersion?: string;
+  /** `family:<family>` when absent. */
+  group?: string;
+  startedBy?: string;
+  service?: { id: number; name: string; revisionId?: string; taskSetId?: string };
+  overrides?: TaskDocument['overrides'];
+  networkConfiguration?: TaskDocument['networkConfiguration'];
+  enableExecuteCommand?: boolean;
+  /** Digests that are known beforehand, by container; the others start by what their definition says. */
+  digests?: ReadonlyMap<string, Digest>;
+  tags?: Record<string, string>;
+}
+
+/** A task has changed, as its row says now. */
+export interface TaskChange {
+  before: TaskRow;
+  after: TaskRow;
+}
+
+/**
+ * The rows of tasks, and the runtime that they follow. A row is made in its maker's transaction and launched after the
+ * commit; from then on the runtime's snapshots move it. A task whose launch a crash has swallowed is launched by `start`.
+ */
+export interface Tasks {
+  /** Writes a task that is to run. Part of the caller's transaction; call `launch` once it is committed. */
+  createTaskRow(transaction: OrchestratorTransaction, task: NewTask): Promise<TaskRow>;
+  /** Gives the task to the runtime. What goes wrong is the task's own end, and told as such. */
+  launch(task: TaskRow): Promise<void>;
+  /** Has tasks stopped: their rows say why from now on. Those that have stopped, or are stopping, keep their reason. */
+  stop(ids: string[], why: { code: StopCode; reason: string }): Promise<TaskRow[]>;
+  /** For the runtime's listener; changes are written in order, several in one transaction. */
+  onObserved(observed: ObservedTask): void;
+  /** Told of each change after it is written, the ones that `stop` makes too. Must not throw. */
+  listen(listener: (change: TaskChange) => void): void;
+  find(id: string): Promise<TaskRow | undefined>;
+  /** Tasks of a service that have not stopped. */
+  liveOfService(serviceId: number): Promise<TaskRow[]>;
+  /** Takes up the tasks of the life before, and forgets those that stopped long ago. */
+  start(): Promise<void>;
+  /** Resolves when every snapshot that has come in is written. */
+  settled(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const LOST = 'The runtime no longer has this task.';
+
+export function createTasks(context: OrchestratorContext): Tasks {
+  const { meta, runtime, clock, ids, timers, log, settings } = context;
+  const listeners: ((change: TaskChange) => void)[] = [];
+  /** What the runtime has taken; a task that is in no such state is stopped by its row alone. */
+  const taken = new Set<string>();
+  const waiting = new Map<string, ObservedTask>();
+  let pump: Promise<void> | undefined;
+  let cancelSweep: (() => void) | undefined;
+  let isClosed = false;
+
+  const tell = (changes: TaskChange[]): void => {
+    for (const change of changes) for (const listener of listeners) listener(change);
+  };
+
+  async function find(id: string): Promise<TaskRow | undefined> {
+    const row = await meta.read.selectFrom('task').selectAll().where('id', '=', id).executeTakeFirst();
+    return row === undefined ? undefined : toTask(row);
+  }
+
+  async function createTaskRow(transaction: OrchestratorTransaction, task: NewTask): Promise<TaskRow> {
+    const { cluster, definition } = task;
+    const id = randomTaskId(ids);
+    const { document } = definition;
+    const overrides = task.overrides ?? {};
+    const isAwsvpc = document.networkMode === 'awsvpc';
+    const decided: TaskDocument = {
+      clusterName: cluster.name,
+      containers: document.containerDefinitions.map(({ name, image }) => {
+        const digest = writtenDigest(image) ?? task.digests?.get(name);
+        return {
+          name,
+          arn: containerArn(cluster, cluster.name, id, ids.uuid()),
+          written: image,
+          reference: digest === undefined || writtenDigest(image) !== undefined ? image : pinImage(image, digest),
+          ...(digest === undefined ? {} : { digest }),
+        };
+      }),
+      overrides,
+      enableExecuteCommand: task.enableExecuteCommand ?? false,
+      ...(task.service === undefined ? {} : { serviceName: task.service.name }),
+      ...(task.networkConfiguration === undefined ? {} : { networkConfiguration: task.networkConfiguration }),
+      ...(isAwsvpc ? { attachmentId: ids.uuid() } : {}),
+      ...(task.capacityProviderName === undefined ? {} : { capacityProviderName: task.capacityProviderName }),
+      ...(task.launchType === 'FARGATE'
+        ? { platformVersion: task.platformVersion === undefined || task.platformVersion === 'LATEST' ? '1.4.0' : task.platformVersion, platformFamily: 'Linux' }
+        : {}),
+    };
+    const needs = taskNeeds(definition, overrides);
+    const row = await transaction
+      .insertInto('task')
+      .values({
+        id,
+        cluster_id: cluster.id,
+        task_definition_id: definition.id,
+        family: definition.family,
+        service_id: task.service?.id ?? null,
+        revision_id: task.service?.revisionId ?? null,
+        task_set_id: task.service?.taskSetId ?? null,
+        host_id: task.hostId ?? null,
+        launch_type: task.launchType,
+        group_name: task.group ?? `family:${definition.family}`,
+        started_by: task.startedBy ?? null,
+        desired_status: 'RUNNING',
+        last_status: isAwsvpc ? 'PROVISIONING' : 'PENDING',
+        health: 'UNKNOWN',
+        version: 1,
+        created_at: clock.now(),
+        cpu: needs.cpu,
+        memory: needs.memory,
+        host_ports: JSON.stringify(fixedHostPorts(document)),
+        document: JSON.stringify(decided),
+        sight: JSON.stringify({ containers: [] }),
+      })
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    await putTags(transaction, taskArn(cluster, cluster.name, id), task.tags ?? {});
+    return toTask(row);
+  }
+
+  async function launch(task: TaskRow): Promise<void> {
+    try {
+      const [cluster, definition] = await Promise.all([
+        clusterById(meta.read, task.clusterId),
+        taskDefinitionById(meta.read, task.taskDefinitionId),
+      ]);
+      const arn = taskArn(cluster, cluster.name, task.id);
+      const tags = (await tagsOf(meta.read, [arn])).get(arn) ?? {};
+      const credentials = new Map<string, NonNullable<ImageToRun['credentials']>>();
+      for (const { name, reference } of task.document.containers) {
+        const login = await context.pullCredentials?.(reference);
+        if (login !== undefined) credentials.set(name, login);
+      }
+      const now = await find(task.id);
+      if (now === undefined || now.desiredStatus === 'STOPPED') return;
+      taken.add(task.id);
+      await runtime.start(buildTaskSpec(task, cluster, definition, tags, credentials));
+    } catch (error) {
+      taken.delete(task.id);
+      log.error('a task could not be given to the runtime', { task: task.id, error: describeCauses(error) });
+      const reason = `CannotStartContainerError: ${error instanceof Error ? error.message : String(error)}`.slice(0, 1000);
+      await end([task.id], { code: 'TaskFailedToStart', reason });
+    }
+  }
+
+  /** Writes the end of tasks that the runtime has not got. */
+  async function end(ended: string[], why: { code: StopCode; reason: string }): Promise<void> {
+    const changes = await meta.transact((transaction) => changeRows(transaction, ended, (row) => endOf(row, clock.now(), why)));
+    tell(changes);
+    scheduleSweep();
+  }
+
+  async function stop(stopped: string[], why: { code: StopCode; reason: string }): Promise<TaskRow[]> {
+    const now = clock.now();
+    const changes = await meta.transact((transaction) =>
+      changeRows(transaction, stopped, (row) => {
+        if (row.desiredStatus === 'STOPPED') return undefined;
+        if (!taken.has(row.id)) return endOf(row, now, why);
+        return {
+          ...row,
+          desiredStatus: 'STOPPED',
+          stopCode: why.code,
+          stoppedReason: why.reason,
+          stoppingAt: row.stoppingAt ?? now,
+        };
+      }),
+    );
+    tell(changes);
+    for (const { after } of changes) {
+      if (after.lastStatus !== 'STOPPED') await runtime.stop(after.id);
+    }
+    if (changes.some(({ after }) => after.lastStatus === 'STOPPED')) scheduleSweep();
+    return changes.map(({ after }) => after);
+  }
+
+  function onObserved(observed: ObservedTask): void {
+    waiting.set(observed.id, observed);
+    pump ??= Promise.resolve().then(drain);
+  }
+
+  async function drain(): Promise<void> {
+    while (waiting.size > 0) {
+      const batch = new Map(waiting);
+      waiting.clear();
+      try {
+        const changes = await meta.transact((transaction) =>
+          changeRows(transaction, [...batch.keys()], (row) => {
+            const observed = batch.get(row.id);
+            return observed === undefined ? undefined : applySight(row, observed);
+          }),
+        );
+        for (const { after } of changes) if (after.lastStatus === 'STOPPED') taken.delete(after.id);
+        tell(changes);
+        if (changes.some(({ after }) => after.lastStatus === 'STOPPED')) scheduleSweep();
+      } catch (error) {
+        // The runtime still has what it told, so nothing is lost: it is asked again.
+        log.error('what became of tasks could not be written; it is tried again', { error: describeCauses(error) });
+        if (!isClosed) timers.after(1000, () => void takeUp().catch((cause: unknown) => log.error('tasks could not be taken up', { error: describeCauses(cause) })));
+      }
+    }
+    pump = undefined;
+  }
+
+  async function takeUp(): Promise<void> {
+    const seen = await runtime.list();
+    const known = new Map(seen.map((task) => [task.id, task]));
+    for (const task of seen) {
+      if (task.status !== 'STOPPED') taken.add(task.id);
+      onObserved(task);
+    }
+    await settled();
+    const rows = await meta.read.selectFrom('task').selectAll().where('last_status', '!=', 'STOPPED').execute();
+    for (const row of rows.map(toTask)) {
+      if (known.has(row.id) || taken.has(row.id)) {
+        // It was told to stop, and the server went away before the runtime heard.
+        if (row.desiredStatus === 'STOPPED') await runtime.stop(row.id);
+      } else if (row.desiredStatus === 'STOPPED' || row.sight.containers.length > 0) {
+        await end([row.id], { code: row.stopCode ?? 'EssentialContainerExited', reason: row.stoppedReason ?? LOST });
+      } else {
+        await launch(row);
+      }
+    }
+  }
+
+  /** Forgets the tasks that stopped long enough ago, when the first of them has. */
+  function scheduleSweep(milliseconds = settings.stoppedRetentionMs): void {
+    if (isClosed) return;
+    cancelSweep ??= timers.after(milliseconds, () => {
+      cancelSweep = undefined;
+      sweep().catch((error: unknown) => log.error('stopped tasks could not be forgotten', { error: describeCauses(error) }));
+    });
+  }
+
+  async function sweep(): Promise<void> {
+    const now = clock.now();
+    const before = now - settings.stoppedRetentionMs;
+    const gone = await meta.transact(async (transaction) => {
+      const rows = await transaction
+        .selectFrom('task')
+        .innerJoin('cluster', 'cluster.id', 'task.cluster_id')
+        .select(['task.id', 'cluster.account', 'cluster.region', 'cluster.name'])
+        .where('task.stopped_at', '<=', before)
+        .limit(SWEEP)
+        .execute();
+      for (const row of rows) await dropTags(transaction, taskArn(row, row.name, row.id));
+      if (rows.length > 0) await transaction.deleteFrom('task').where('id', 'in', rows.map(({ id }) => id)).execute();
+      await transaction.deleteFrom('client_token').where('expires_at', '<=', now).execute();
+      return rows.map(({ id }) => id);
+    });
+    for (const id of gone) await runtime.forget(id);
+    const oldest = await meta.read
+      .selectFrom('task')
+      .select((builder) => builder.fn.min('stopped_at').as('at'))
+      .where('stopped_at', 'is not', null)
+      .executeTakeFirst();
+    if (oldest?.at !== undefined && oldest.at !== null)
+      scheduleSweep(Math.max(1000, Number(oldest.at) + settings.stoppedRetentionMs - clock.now()));
+  }
+
+  async function settled(): Promise<void> {
+    while (pump !== undefined) await pump;
+  }
+
+  return {
+    createTaskRow,
+    launch,
+    stop,
+    onObserved,
+    listen: (listener) => void listeners.push(listener),
+    find,
+    async liveOfService(serviceId) {
+      const rows = await meta.read
+        .selectFrom('task')
+        .selectAll()
+        .where('service_id', '=', serviceId)
+        .where('last_status', '!=', 'STOPPED')
+        .execute();
+      return rows.map(toTask);
+    },
+    async start() {
+      runtime.observe(onObserved);
+      await takeUp();
+      await sweep();
+    },
+    settled,
+    async close() {
+      isClosed = true;
+      cancelSweep?.();
+      await settled();
+    },
+  };
+}
+
+const SWEEP = 200;
+const CHUNK = 200;
+
+/** Reads rows, writes what `change` makes of them with a version more, and gives both; undefined leaves a row alone. */
+async function changeRows(
+  transaction: OrchestratorTransaction,
+  ids: string[],
+  change: (row: TaskRow) => TaskRow | undefined,
+): Promise<TaskChange[]> {
+  const changes: TaskChange[] = [];
+  for (let at = 0; at < ids.length; at += CHUNK) {
+    const rows = await transaction.selectFrom('task').selectAll().where('id', 'in', ids.slice(at, at + CHUNK)).execute();
+    for (const before of rows.map(toTask)) {
+      const changed = change(before);
+      if (changed === undefined) continue;
+      const after = { ...changed, version: before.version + 1 };
+      await transaction
+        .updateTable('task')
+        .set({
+          desired_status: after.desiredStatus,
+          last_status: after.lastStatus,
+          health: after.health,
+          version: after.version,
+          pull_started_at: after.pullStartedAt ?? null,
+          pull_stopped_at: after.pullStoppedAt ?? null,
+          started_at: after.startedAt ?? null,
+          stopping_at: after.stoppingAt ?? null,
+          execution_stopped_at: after.executionStoppedAt ?? null,
+          stopped_at: after.stoppedAt ?? null,
+          stop_code: after.stopCode ?? null,
+          stopped_reason: after.stoppedReason ?? null,
+          sight: JSON.stringify(after.sight),
+        })
+        .where('id', '=', after.id)
+        .execute();
+      changes.push({ before, after });
+    }
+  }
+  return changes;
+}
+
+function endOf(row: TaskRow, now: number, why: { code: StopCode; reason: string }): TaskRow | undefined {
+  if (row.lastStatus === 'STOPPED') return undefined;
+  return {
+    ...row,
+    desiredStatus: 'STOPPED',
+    lastStatus: 'STOPPED',
+    stoppingAt: row.stoppingAt ?? now,
+    stoppedAt: now,
+    stopCode: row.stopCode ?? why.code,
+    stoppedReason: row.stoppedReason ?? why.reason,
+    sight: { ...row.sight, containers: row.sight.containers.map((container) => ({ ...container, status: 'STOPPED' })) },
+  };
+}
+
+/** CPU units and MiB that a task takes of its host: its own size, else the sum of its containers'. */
+export function taskNeeds(
+  { document }: Pick<TaskDefinitionRecord, 'document'>,
+  overrides: TaskDocument['overrides'],
+): { cpu: number; memory: number } {
+  const containers = document.containerDefinitions.map((container) => ({
+    ...container,
+    ...overrides.containerOverrides?.find(({ name }) => name === container.name),
+  }));
+  return {
+    cpu: readCpu(overrides.cpu ?? document.cpu) ?? containers.reduce((sum, { cpu }) => sum + (cpu ?? 0), 0),
+    memory:
+      readMemory(overrides.memory ?? document.memory) ??
+      containers.reduce((sum, { memory, memoryReservation }) => sum + (memoryReservation ?? memory ?? 0), 0),
+  };
+}
