@@ -1,12 +1,12 @@
 import { createAwsCaller, type AwsCaller } from '../client/aws-call.ts';
 import { findAwsKeys, type AwsKeys } from '../client/credentials/aws-keys.ts';
 import { parseEcrHost } from '../client/credentials/ecr-host.ts';
-import { createEcrSource } from '../client/credentials/ecr.ts';
-import { createKeychain } from '../client/credentials/keychain.ts';
+import type { Credentials } from '../client/credentials/keychain.ts';
 import { FetchError } from '../client/outcome.ts';
 import { createRegistryCaller, type ClientSettings, type RegistryCaller } from '../client/registry-caller.ts';
+import { isJsonObject } from '../core/json.ts';
 import { parseReference, type Reference } from '../core/reference.ts';
-import { CommandFailure, writeLine, type CommandContext } from './command.ts';
+import { CommandFailure, type CommandContext } from './command.ts';
 import { printable } from './format.ts';
 import { parseImageName } from './operands.ts';
 import { clientParts, clockOf } from './pin-client.ts';
@@ -48,7 +48,7 @@ function ignoreNoServer(error: unknown): undefined {
   throw error;
 }
 
-function openOwn(context: CommandContext, server: ServerAddress, text: string): PushTarget {
+async function openOwn(context: CommandContext, server: ServerAddress, text: string): Promise<PushTarget> {
   const { url, registryHost, region, accessKeyId, secretAccessKey, sessionToken } = server;
   const { repository, tag, digest } = parseImageName(text, registryHost);
   const clock = clockOf(context);
@@ -57,33 +57,72 @@ function openOwn(context: CommandContext, server: ServerAddress, text: string): 
       ? undefined
       : { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
   const call = createAwsCaller(clock, { endpointHosts: [url.host], userAgent: userAgent() });
-  const source = createEcrSource({
-    findKeys: () => Promise.resolve(undefined),
-    call,
-    clock,
-    own: { host: url.host, endpoint: url, region, keys },
-  });
+  const { host, credentials } = await logIn(call, keys, server);
   const settings: ClientSettings = {
-    insecureHosts: url.protocol === 'http:' ? [url.host] : [],
-    privateHosts: [url.host],
+    insecureHosts: url.protocol === 'http:' ? [host] : [],
+    privateHosts: [host],
     headerTimeout: ANSWER_TIMEOUT,
     userAgent: userAgent(),
   };
-  const caller = createRegistryCaller({ keychain: createKeychain([source], clock, warner(context)), clock, wait }, settings);
+  const caller = createRegistryCaller(
+    { keychain: { find: async (name) => (name === host ? credentials : undefined) }, clock, wait },
+    settings,
+  );
   return {
     reference: {
-      host: url.host,
+      host,
       path: repository,
       ...(tag === undefined ? {} : { tag }),
       ...(digest === undefined ? {} : { digest }),
     },
-    shownRepository: `${registryHost}/${repository}`,
+    shownRepository: `${host === url.host ? registryHost : host}/${repository}`,
     caller,
     createRepository: () => createRepository(call, keys, { endpoint: url, region, service: 'ecr' }, repository, registryHost),
     close() {
       caller.close();
       call.close();
     },
+  };
+}
+
+/**
+ * A login of the server's, and the host that leads to its region: the server's own address for the first, and for another
+ * the name that the login is for. Raises CommandFailure.
+ */
+async function logIn(
+  call: AwsCaller,
+  keys: AwsKeys | undefined,
+  { url, region, foundIn }: ServerAddress,
+): Promise<{ host: string; credentials: Credentials }> {
+  if (keys === undefined)
+    throw new CommandFailure(`No access key was found for ${url.origin} (${foundIn}).`, {
+      kind: 'unauthenticated',
+      advice: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
+    });
+  const target = 'AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken';
+  const answer = await call(keys, { endpoint: url, region, service: 'ecr', target, input: {} }).catch((error: unknown) => {
+    if (!(error instanceof FetchError)) throw error;
+    const advice =
+      error.failure.kind === 'denied'
+        ? `The key is the one of ${foundIn}. Is it of this server? See: holdfast env`
+        : 'Start a server with: holdfast serve';
+    throw new CommandFailure(`${url.host} gave no login: ${printable(error.failure.reason)}.`, {
+      kind: error.failure.kind,
+      advice,
+      cause: error,
+    });
+  });
+  const data = answer['authorizationData'];
+  const first = Array.isArray(data) && isJsonObject(data[0]) ? data[0] : {};
+  const { authorizationToken, proxyEndpoint } = first;
+  const login = typeof authorizationToken === 'string' ? Buffer.from(authorizationToken, 'base64').toString('utf8') : '';
+  const colon = login.indexOf(':');
+  const endpoint = typeof proxyEndpoint === 'string' ? URL.parse(proxyEndpoint) : null;
+  if (colon < 0 || endpoint === null)
+    throw new CommandFailure(`${url.host} answers without a login; it is no Holdfast server.`, { kind: 'no-server' });
+  return {
+    host: endpoint.host.includes(`.dkr.ecr.${region}.`) ? endpoint.host : url.host,
+    credentials: { kind: 'password', username: login.slice(0, colon), password: login.slice(colon + 1) },
   };
 }
 
@@ -139,10 +178,6 @@ async function createRepository(
       cause: error,
     });
   }
-}
-
-function warner(context: CommandContext): (message: string) => void {
-  return (message) => writeLine(context.stderr, `warning: ${printable(message)}`);
 }
 
 function wait(milliseconds: number): Promise<void> {

@@ -18,6 +18,20 @@ for (const [text, words] of [
   test(text, () => assert.deepEqual(splitWords(text, '--cmd'), words));
 }
 
-for (const text of ['', '   ', 'a | b', 'a > b', 'echo $HOME', 'a && b', 'ls *', 'echo `id`', '"open', "'open", '[', '[]', '["a", 1]']) {
+for (const text of [
+  '',
+  '   ',
+  'a | b',
+  'a > b',
+  'echo $HOME',
+  'a && b',
+  'ls *',
+  'echo `id`',
+  '"open',
+  "'open",
+  '[',
+  '[]',
+  '["a", 1]',
+]) {
   test(`${JSON.stringify(text)} is refused`, () => assert.throws(() => splitWords(text, '--cmd'), UsageError));
 }

@@ -7,7 +7,7 @@ const sentences: FaultTable<string> = {
   'tag-name-invalid': ({ text }) =>
     `"${text}" is not a tag. A tag has up to 128 letters, digits, "_", "." and "-", and starts with none of "." and "-".`,
   'repository-name-invalid': ({ text }) =>
-    `"${text}" is not a repository name. A name has lower-case letters and digits, joined by ".", "_", "-" and "/".`,
+    `"${text}" is not a repository name. A name has 2 to 256 lower-case letters and digits, joined by ".", "_", "-" and "/".`,
   'reference-invalid': ({ text, reason }) => `"${text}" is not an image reference: ${reason}`,
   'body-invalid': ({ reason }) => `The request's body cannot be read: ${reason}`,
   'request-invalid': ({ reason }) => reason,

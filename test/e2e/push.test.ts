@@ -377,6 +377,29 @@ describe('holdfast push, without an engine', () => {
     assert.equal(code, 1);
   });
 
+  test('AWS_REGION chooses the region, as it does for the aws command line', async (t) => {
+    const regions = await startHoldfast(t, { HOLDFAST_REGION: 'us-east-1,eu-west-1' });
+    const layout = await writeTree(await temporaryFolder(t), layoutFiles(buildImage('europe')));
+    const env = { ...regions.env, HOLDFAST_DATA: '', AWS_REGION: 'eu-west-1' };
+    const pushed = await regions.run(['push', layout, 'europe:v1', '--create', '--json'], { env });
+    assert.equal(pushed.code, 0, pushed.stderr);
+    assert.match((JSON.parse(pushed.stdout) as Pushed).name, /^123456789012\.dkr\.ecr\.eu-west-1\.localhost:\d+\/europe:v1$/);
+    assert.equal((await regions.run(['tags', 'at', 'europe', 'v1', 'now'], { env })).code, 0);
+    assert.equal((await regions.run(['tags', 'at', 'europe', 'v1', 'now'])).code, 1);
+  });
+
+  test('without a server, or with a key that it does not know, the push says so', async (t) => {
+    const layout = await writeTree(await temporaryFolder(t), layoutFiles(buildImage('x')));
+    const env = { HOLDFAST_DATA: '', AWS_ENDPOINT_URL: server.url, AWS_ACCESS_KEY_ID: 'AKIANOBODY', AWS_SECRET_ACCESS_KEY: 'x' };
+    const stranger = await server.run(['push', layout, 'xx:v1'], { env });
+    assert.match(stranger.stderr, /gave no login: .*\n +The key is the one of AWS_ENDPOINT_URL/);
+    const nowhere = await server.run(['push', layout, 'xx:v1'], { cwd: layout, env: { HOLDFAST_DATA: '' } });
+    assert.match(nowhere.stderr, /No running server was found/);
+    const silent = await server.run(['push', layout, 'xx:v1'], { env: { ...env, AWS_ENDPOINT_URL: 'http://127.0.0.1:9' } });
+    assert.match(silent.stderr, /127\.0\.0\.1:9 gave no login: nobody listens there/);
+    assert.deepEqual([stranger.code, nowhere.code, silent.code], [1, 1, 1]);
+  });
+
   test('an immutable tag is not moved, and the refusal is the registry’s own', async (t) => {
     const aws = requireTool(t, 'aws');
     if (aws === undefined) return;

@@ -17,7 +17,7 @@ export const apiFaults: FaultTable<ApiError> = {
     error(400, `"${text}" is not a digest: sha256: and 64, or sha512: and 128 lower-case hexadecimal digits.`),
   'tag-name-invalid': ({ text }) => error(400, `"${text}" is not a tag: up to 128 letters, digits, "_", "." and "-".`),
   'repository-name-invalid': ({ text }) =>
-    error(400, `"${text}" is not a repository name: lower-case letters and digits, joined by ".", "_", "-" and "/".`),
+    error(400, `"${text}" is not a repository name: 2 to 256 lower-case letters and digits, joined by ".", "_", "-" and "/".`),
   'reference-invalid': ({ text, reason }) => error(400, `"${text}" is not an image reference: ${reason}.`),
   'body-invalid': ({ reason }) => error(400, sentence(reason)),
   'request-invalid': ({ reason }) => error(400, sentence(reason)),

@@ -62,7 +62,7 @@ export const repositoryField: Field<RepositoryName> = namedField(
   'string',
   "the repository's name",
   isRepositoryName,
-  'Must be a repository name: lower-case letters and digits, joined by ".", "_", "-" and "/"',
+  'Must be a repository name: 2 to 256 lower-case letters and digits, joined by ".", "_", "-" and "/"',
 );
 export const tagField: Field<Tag> = namedField(
   'string',
