@@ -20,7 +20,7 @@ for (let n = 0; n < Number(connections); n++) drive(connect(Number(port), hostna
 
 function drive(socket: Socket): void {
   socket.setNoDelay(true);
-  let pending = Buffer.alloc(0);
+  let pending: Buffer = Buffer.alloc(0);
   let sentAt = 0;
   const send = (): void => {
     sentAt = performance.now();
