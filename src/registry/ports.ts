@@ -29,6 +29,11 @@ export interface BlobStore {
   uploadDigest(uploadId: string, size: number, algorithm: DigestAlgorithm): Promise<Digest | undefined>;
   /** Makes the staging file durable and then the blob `digest`. Replaces a blob of the same digest. The upload is gone afterwards. */
   publish(uploadId: string, digest: Digest): Promise<BlobStamp>;
+  /**
+   * Makes durable what a `publish` that was interrupted may have left behind: its bytes are whole, its name may not be
+   * flushed. `undefined` when there is no such blob.
+   */
+  confirm(digest: Digest): Promise<BlobStamp | undefined>;
   /** Removes the staging file; fine if there is none. */
   discardUpload(uploadId: string): Promise<void>;
   /** Staging files, for finding the ones that no session owns. */

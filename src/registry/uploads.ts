@@ -232,5 +232,6 @@ async function findPublished({ blobs }: BlobContext, digest: Digest, bytes: numb
   if (reader === undefined) return undefined;
   await reader.close();
   if (reader.bytes !== bytes || (await blobs.rehash(digest)) !== digest) return undefined;
-  return reader.stamp;
+  const stamp = await blobs.confirm(digest);
+  return stamp === reader.stamp ? stamp : undefined;
 }

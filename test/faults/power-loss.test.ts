@@ -138,6 +138,47 @@ test('nothing acknowledged is lost with the power, and nothing torn is served', 
   t.diagnostic(`${losses} losses of power, ${SEEDS} seeds`);
 });
 
+test('a push that was killed, resumed and acknowledged survives the power loss that follows', async (t) => {
+  const clock = createManualClock(1_700_000_000_000);
+  const meta = await openQuickMeta(t);
+  const files = createCrashFileSystem(clock);
+  const ids = createCountingIds();
+  let left = Infinity;
+  const step = (name: string): void => {
+    if (!READING.has(name) && left-- <= 0) throw new PowerLost();
+  };
+  const boot = async () => {
+    const blobs = await openFileBlobs({ root: '/store', log: silentLogger, fileSystem: stepFiles(files, step) });
+    return createRegistry({ meta: stepMeta(meta, step), blobs, clock, ids, log: silentLogger });
+  };
+  let registry = await boot();
+  const repository = await registry.repositories.create(caller, NAME);
+  let at = 0;
+  for (let done = false; !done; at++) {
+    const content = `resumed after step ${at}`;
+    const digest = digestOf(content);
+    const { id } = await registry.layers.startUpload(caller, repository);
+    await registry.layers.append(caller, repository, id, { source: chunks(content) });
+    left = at;
+    done = await registry.layers.complete(caller, repository, id, digest).then(
+      () => true,
+      (error: unknown) => {
+        if (!isPowerLost(error)) throw error;
+        return false;
+      },
+    );
+    left = Infinity;
+    // Killed only: what the operating system was given is all there.
+    registry = await boot();
+    if ((await registry.layers.stat(repository, digest)) === undefined) await registry.layers.complete(caller, repository, id, digest);
+    // Now the power, too: nothing that was not flushed is left.
+    files.losePower(() => 0.999);
+    registry = await boot();
+    assert.equal(await registry.layers.open(repository, digest).then(readBlob), content, `killed at step ${at}`);
+  }
+  assert.ok(at > 5, `only ${at} steps`);
+});
+
 test('a disk that lies about flushing is found out', async (t) => {
   const liars: Record<string, (files: FileSystem) => FileSystem> = {
     'file data': (files) => ({

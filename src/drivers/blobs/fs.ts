@@ -45,7 +45,8 @@ interface LiveUpload {
  *     uploads/<upload id>                       staging files
  *     quarantine/<algorithm>-<hex>              corrupt blobs, for a person to look at
  *
- * Raises `storage-full` (no room, over quota) and `storage-failed` (the device refuses, or has once failed to flush).
+ * Raises `storage-full` (no room, over quota), `storage-failed` (the device refuses, or has once failed to flush) and
+ * `throttled` (too many files are open).
  */
 export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStore> {
   const { root, log } = options;
@@ -74,6 +75,7 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
       try {
         await flush();
       } catch (error) {
+        refuseForNow(error);
         const first = failed === undefined;
         failed = `flushing ${what} failed (${errorCode(error) ?? 'unknown error'}); nothing more is written until the server is restarted on a sound disk`;
         if (first) {
@@ -90,6 +92,7 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
     try {
       return await work();
     } catch (error) {
+      refuseForNow(error);
       const code = errorCode(error);
       if (code === 'ENOSPC' || code === 'EDQUOT') throw new Fault('storage-full', {}, { cause: error });
       if (code === 'EIO' || code === 'EROFS')
@@ -208,6 +211,15 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
         return (await files.stat(blobPath(digest))).stamp;
       }),
 
+    confirm: (digest) =>
+      writing(async () => {
+        const state = await orAbsent(() => files.stat(blobPath(digest)));
+        if (state === undefined) return undefined;
+        await ensureDirectory(blobFolder(digest));
+        await sync(() => files.syncDirectory(blobFolder(digest)), blobFolder(digest));
+        return state.stamp;
+      }),
+
     async discardUpload(uploadId) {
       live.delete(uploadId);
       await orAbsent(() => files.unlink(uploadPath(uploadId)));
@@ -286,8 +298,15 @@ async function orAbsent<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();
   } catch (error) {
+    refuseForNow(error);
     const code = errorCode(error);
     if (code === 'ENOENT' || code === 'ESHORT') return undefined;
     throw error;
   }
+}
+
+/** Raises `throttled` where the process has as many files open as it may: nothing was done, and a moment later it can be. */
+function refuseForNow(error: unknown): void {
+  const code = errorCode(error);
+  if (code === 'EMFILE' || code === 'ENFILE') throw new Fault('throttled', { retryAfterSeconds: 1 }, { cause: error });
 }

@@ -58,6 +58,10 @@ export function createMemoryBlobs({ now }: { now: () => number }): BlobStore & {
       return blob.stamp;
     },
 
+    async confirm(digest) {
+      return blobs.get(digest)?.stamp;
+    },
+
     async discardUpload(uploadId) {
       uploads.delete(uploadId);
     },
