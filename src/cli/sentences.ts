@@ -21,6 +21,12 @@ const sentences: FaultTable<string> = {
   'repository-exists': ({ repository }) => `The repository "${repository}" is already there.`,
   'repository-not-empty': ({ repository }) => `The repository "${repository}" still has images. Delete them first, or force it.`,
   'repository-policy-unknown': ({ repository }) => `The repository "${repository}" has no policy.`,
+  'lifecycle-policy-unknown': ({ repository }) =>
+    `The repository "${repository}" has no lifecycle policy. Put one with: holdfast lifecycle put ${repository} --policy FILE`,
+  'lifecycle-preview-unknown': ({ repository }) => `The repository "${repository}" has no lifecycle policy preview.`,
+  'lifecycle-preview-running': ({ repository }) => `A lifecycle policy preview of "${repository}" is under way already.`,
+  'lifecycle-run-unknown': ({ repository, run }) =>
+    `The lifecycle policy of "${repository}" had no run ${run}. See: holdfast lifecycle runs ${repository}`,
   'registry-policy-unknown': () => 'The registry has no policy.',
   'template-unknown': ({ prefix }) => `There is no repository creation template for the prefix "${prefix}".`,
   'template-exists': ({ prefix }) => `There is already a repository creation template for the prefix "${prefix}".`,

@@ -46,6 +46,12 @@ export interface FaultFacts {
   'hold-unknown': { id: string };
   'deleted-image-unknown': { repository: string; digest: string };
 
+  // Lifecycle policies.
+  'lifecycle-policy-unknown': { repository: string; registryId: string };
+  'lifecycle-preview-unknown': { repository: string; registryId: string };
+  'lifecycle-preview-running': { repository: string; registryId: string };
+  'lifecycle-run-unknown': { repository: string; run: string };
+
   // Blobs and upload sessions.
   'blob-unknown': { repository: string; registryId: string; digest: string };
   'blob-inaccessible': { repository: string; registryId: string; digest: string };

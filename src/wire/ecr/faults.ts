@@ -67,6 +67,23 @@ export function createEcrFaults(options: { tagImmutableMessage?: TagImmutableWor
         'RepositoryPolicyNotFoundException',
         `Repository policy does not exist for the repository with name '${facts.repository}' in the registry with id '${facts.registryId}'`,
       ),
+    'lifecycle-policy-unknown': (facts) =>
+      clientError(
+        'LifecyclePolicyNotFoundException',
+        `Lifecycle policy does not exist for the repository with name '${facts.repository}' in the registry with id '${facts.registryId}'`,
+      ),
+    'lifecycle-preview-unknown': (facts) =>
+      clientError(
+        'LifecyclePolicyPreviewNotFoundException',
+        `Lifecycle policy preview does not exist for the repository with name '${facts.repository}' in the registry with id '${facts.registryId}'`,
+      ),
+    'lifecycle-preview-running': (facts) =>
+      clientError(
+        'LifecyclePolicyPreviewInProgressException',
+        `A lifecycle policy preview is already in progress for the repository with name '${facts.repository}' in the registry with id '${facts.registryId}'`,
+      ),
+    'lifecycle-run-unknown': ({ repository, run }) =>
+      clientError('InvalidParameterException', `The lifecycle policy of the repository '${repository}' had no run '${run}'`),
     'registry-policy-unknown': ({ registryId }) =>
       clientError('RegistryPolicyNotFoundException', `Registry policy does not exist in the registry with id '${registryId}'`),
     'template-unknown': ({ prefix }) =>

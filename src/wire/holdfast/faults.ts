@@ -31,6 +31,11 @@ export const apiFaults: FaultTable<ApiError> = {
   'repository-exists': ({ repository }) => error(409, `The repository "${repository}" is already there.`),
   'repository-not-empty': ({ repository }) => error(409, `The repository "${repository}" still has images.`),
   'repository-policy-unknown': ({ repository }) => error(404, `The repository "${repository}" has no policy.`),
+  'lifecycle-policy-unknown': ({ repository }) => error(404, `The repository "${repository}" has no lifecycle policy.`),
+  'lifecycle-preview-unknown': ({ repository }) => error(404, `The repository "${repository}" has no lifecycle policy preview.`),
+  'lifecycle-preview-running': ({ repository }) =>
+    error(409, `A lifecycle policy preview of "${repository}" is under way already.`),
+  'lifecycle-run-unknown': ({ repository, run }) => error(404, `The lifecycle policy of "${repository}" had no run "${run}".`),
   'registry-policy-unknown': () => error(404, 'The registry has no policy.'),
   'template-unknown': ({ prefix }) => error(404, `There is no repository creation template for the prefix "${prefix}".`),
   'template-exists': ({ prefix }) => error(409, `There is already a repository creation template for the prefix "${prefix}".`),

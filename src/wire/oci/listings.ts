@@ -78,6 +78,8 @@ export async function listReferrers(exchange: Exchange, name: RepositoryName, di
       ...(artifactTypes.length === 0 ? {} : { artifactTypes }),
     });
     for (const image of page.items) {
+      // An archived image cannot be pulled, so it is not offered.
+      if (image.storageClass === 'archive') continue;
       const descriptor = referrerDescriptor(image);
       bytes += JSON.stringify(descriptor).length;
       manifests.push(descriptor);
