@@ -80,6 +80,11 @@ export function createHttpServer(options: HttpServerOptions): Server {
       sendText(response, 431, `More than ${limits.headers} header lines\n`, { Connection: 'close' });
       return;
     }
+    if (hasTwoHosts(request.rawHeaders)) {
+      response.shouldKeepAlive = false;
+      sendText(response, 400, 'More than one Host header\n');
+      return;
+    }
     const handler = chooseHandler(handlers, request.method, path);
     if (handler === undefined) {
       sendText(response, 404, 'Nothing is here. Images are under /v2/, the AWS API answers POST /\n');
@@ -125,6 +130,16 @@ export function createHttpServer(options: HttpServerOptions): Server {
   sweeping.unref();
   server.on('close', () => clearInterval(sweeping));
   return server;
+}
+
+/** A request for two hosts is for one here and for the other at a proxy (RFC 9112, 3.2). */
+function hasTwoHosts(rawHeaders: string[]): boolean {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++;
+  }
+  return hosts > 1;
 }
 
 /** Stops accepting, lets requests under way finish for at most `grace` milliseconds, then cuts the rest. */

@@ -17,8 +17,9 @@ export function splitTarget(url: string): RequestTarget {
   return mark < 0 ? { path: target, query: '' } : { path: target.slice(0, mark), query: target.slice(mark + 1) };
 }
 
-/** A path as the log may show it: without the secret that a download link carries. */
+/** A path as a log or an error may show it: without the secret that a download link carries, wherever it stands. */
 export function loggablePath(path: string): string {
   const secret = '/holdfast/download/';
-  return path.startsWith(secret) ? `${secret}…` : path.slice(0, 500);
+  const at = path.indexOf(secret);
+  return at >= 0 && at < 500 ? `${path.slice(0, at + secret.length)}…` : path.slice(0, 500);
 }

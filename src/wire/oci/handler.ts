@@ -3,7 +3,7 @@ import type { Registry } from '../../registry/registry.ts';
 import type { TagImmutableWording } from '../ecr/faults.ts';
 import type { HttpHandler } from '../http/context.ts';
 import { guard } from '../http/guard.ts';
-import { splitTarget } from '../http/target.ts';
+import { loggablePath, splitTarget } from '../http/target.ts';
 import { parseBasic } from './credentials.ts';
 import type { Exchange, OciDeps } from './exchange.ts';
 import { createOciFaults } from './faults.ts';
@@ -38,7 +38,7 @@ export function createOciWire(options: OciWireOptions): { oci: HttpHandler; down
     // A stranger learns nothing but that there is something to log in to, unless a repository is public.
     if (principal === undefined && (target === undefined || !('name' in target)))
       throw new Fault('unauthenticated', { reason: 'log in first' });
-    if (target === undefined) throw new Fault('operation-unknown', { operation: `${request.method} ${path.slice(0, 300)}` });
+    if (target === undefined) throw new Fault('operation-unknown', { operation: `${request.method} ${loggablePath(path).slice(0, 300)}` });
     const route = chooseRoute(target, request.method);
     if (typeof route !== 'function') {
       if (principal === undefined) throw new Fault('unauthenticated', { reason: 'log in first' });
