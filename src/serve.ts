@@ -1,4 +1,4 @@
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createAccess, type Access } from './access/access.ts';
@@ -14,6 +14,7 @@ import { openFileBlobs } from './drivers/blobs/fs.ts';
 import { lockFolder } from './drivers/meta/folder-lock.ts';
 import { openSqliteMeta } from './drivers/meta/sqlite.ts';
 import { systemClock } from './drivers/system/clock.ts';
+import { openDataFolder } from './drivers/system/data-folder.ts';
 import { systemIds } from './drivers/system/ids.ts';
 import { createLineLogger } from './drivers/system/logger.ts';
 import { createRegistry, type RegistryRoom } from './registry/create-registry.ts';
@@ -69,7 +70,8 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
   const ids = parts.ids ?? systemIds;
   const log = parts.log ?? createLineLogger(process.stderr, config.logLevel, clock);
   const region = config.regions[0] ?? '';
-  await mkdir(config.dataFolder, { recursive: true, mode: 0o700 });
+  await openDataFolder(config.dataFolder, 'HOLDFAST_DATA');
+  await openDataFolder(config.blobsFolder, 'HOLDFAST_BLOBS');
   const unlock = lockFolder(config.dataFolder);
 
   const fatal = Promise.withResolvers<string>();
