@@ -79,6 +79,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
     path: join(config.dataFolder, 'holdfast.db'),
     migrations: [...registryMigrations, ...accessMigrations],
     now: () => clock.now(),
+    onFatal: (reason) => fatal.resolve(reason),
   });
   const meta = parts.meta?.(opened) ?? opened;
   const blobs = await openFileBlobs({

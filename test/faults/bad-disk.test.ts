@@ -26,7 +26,10 @@ const failingFlush = (flag: string) =>
 
 function connect(server: HoldfastProcess): Http {
   const { accessKeyId, secretAccessKey } = server.credentials;
-  return createHttp({ baseUrl: server.url, authorization: `Basic ${Buffer.from(`${accessKeyId}:${secretAccessKey}`).toString('base64')}` });
+  return createHttp({
+    baseUrl: server.url,
+    authorization: `Basic ${Buffer.from(`${accessKeyId}:${secretAccessKey}`).toString('base64')}`,
+  });
 }
 
 async function pushBlob(http: Http, blob: Blob): Promise<Answer> {
@@ -34,7 +37,8 @@ async function pushBlob(http: Http, blob: Blob): Promise<Answer> {
   return http.send({ method: 'PUT', url: `${headers.location}?digest=${blob.digest}`, body: blob.bytes });
 }
 
-const getBlob = (http: Http, blob: Blob, headers: Record<string, string> = {}) => http.send({ method: 'GET', url: `/v2/app/blobs/${blob.digest}`, headers });
+const getBlob = (http: Http, blob: Blob, headers: Record<string, string> = {}) =>
+  http.send({ method: 'GET', url: `/v2/app/blobs/${blob.digest}`, headers });
 
 async function createRepository(server: HoldfastProcess): Promise<void> {
   const ecr = new ECR({ endpoint: server.url, region: 'us-east-1', credentials: server.credentials });
@@ -69,6 +73,42 @@ test('a failed flush: the push is refused, the store takes no more, and the serv
   assert.equal((await pushBlob(again, during)).status, 201);
 });
 
+/** The same for the database: its commits fail as SQLite says that they did when the disk refused. */
+const failingCommit = (flag: string) =>
+  `data:text/javascript,${encodeURIComponent(`
+    import { existsSync } from 'node:fs';
+    import { StatementSync } from 'node:sqlite';
+    const run = StatementSync.prototype.run;
+    StatementSync.prototype.run = function (...all) {
+      if (this.sourceSQL === 'commit' && existsSync(${JSON.stringify(flag)})) throw Object.assign(new Error('disk I/O error'), { code: 'ERR_SQLITE_ERROR', errcode: 1034 });
+      return run.apply(this, all);
+    };
+  `)}`;
+
+test('a database that cannot flush: no push is acknowledged, and the server ends with a clear last line', async (t) => {
+  const flag = join(tmpdir(), `holdfast-commit-${process.pid}`);
+  const server = await startHoldfast(t, { NODE_OPTIONS: `--import=${failingCommit(flag)}` });
+  t.after(() => unlink(flag).catch(() => {}));
+  await createRepository(server);
+  const http = connect(server);
+  t.after(() => http.close());
+  const { headers } = await http.send({ method: 'POST', url: '/v2/app/blobs/uploads/' });
+  const blob = blobOf(randomBytes(5000));
+  await writeFile(flag, '');
+  const put = { method: 'PUT', url: `${headers.location}?digest=${blob.digest}`, body: blob.bytes };
+  const answer = await http.send(put).catch(() => undefined);
+  if (answer !== undefined) assert.equal(answer.status, 503, answer.body.toString());
+  assert.equal(await server.ended(), 1);
+  assert.match(server.log().trim().split('\n').at(-1) ?? '', /^holdfast: stopped: the metadata database: disk I\/O error/);
+
+  await unlink(flag);
+  await server.restart();
+  const again = connect(server);
+  t.after(() => again.close());
+  assert.equal((await getBlob(again, blob)).status, 404);
+  assert.equal((await again.send(put)).status, 201);
+});
+
 /** What happens to files on bad disks and under careless hands. */
 const damages: Record<string, (path: string) => Promise<void>> = {
   'one bit flipped': async (path) => {
@@ -94,7 +134,12 @@ test('a damaged blob is never served: said, put aside, logged, and healed by the
     const manifest = imageManifest(config, [blob]);
     assert.equal((await pushBlob(http, blob)).status, 201);
     assert.equal((await pushBlob(http, config)).status, 201);
-    const image = { method: 'PUT', url: '/v2/app/manifests/latest', headers: { 'Content-Type': manifest.mediaType }, body: manifest.bytes };
+    const image = {
+      method: 'PUT',
+      url: '/v2/app/manifests/latest',
+      headers: { 'Content-Type': manifest.mediaType },
+      body: manifest.bytes,
+    };
     assert.equal((await http.send(image)).status, 201);
     assert.ok((await getBlob(http, blob)).body.equals(blob.bytes));
 

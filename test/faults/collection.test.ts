@@ -41,10 +41,22 @@ test(`${WRITERS} writers against ${COLLECTORS} collectors, ${OPERATIONS} operati
   await world.settle();
   assert.deepEqual(await world.check({ whole: true }), [], `seed ${SEED}, at the end`);
   const { outcomes, steps, collected } = world;
-  t.diagnostic(`seed ${SEED}: ${OPERATIONS} operations, ${steps()} steps in ${((performance.now() - started) / 1000).toFixed(0)} s`);
+  t.diagnostic(
+    `seed ${SEED}: ${OPERATIONS} operations, ${steps()} steps in ${((performance.now() - started) / 1000).toFixed(0)} s`,
+  );
   t.diagnostic(tally(outcomes));
   t.diagnostic(`collected: ${tally(collected)}`);
-  for (const outcome of ['push ok', 'hold ok', 'pull ok', 'index ok', 'restore ok', 'head then manifest ok', 'delete image-held', 'delete image-referenced', 'mount ok']) {
+  for (const outcome of [
+    'push ok',
+    'hold ok',
+    'pull ok',
+    'index ok',
+    'restore ok',
+    'head then manifest ok',
+    'delete image-held',
+    'delete image-referenced',
+    'mount ok',
+  ]) {
     assert.ok((outcomes.get(outcome) ?? 0) > 0, `nothing came to "${outcome}": ${tally(outcomes)}`);
   }
   const tooLate = [...outcomes.keys()].filter((outcome) => outcome.endsWith('layers-unknown'));
@@ -79,12 +91,16 @@ async function createWorld(t: TestContext, seed: number) {
   });
   const { images, layers, holds, collector } = registry;
   const repositories: Repository[] = [];
-  for (const name of ['one', 'two', 'three']) repositories.push(await registry.repositories.create(caller, parseRepositoryName(`${name}/app`)));
+  for (const name of ['one', 'two', 'three'])
+    repositories.push(await registry.repositories.create(caller, parseRepositoryName(`${name}/app`)));
   quiet = false;
 
   const tags = ['latest', 'stable', 'next', 'v1'].map(parseTag);
   const layerTexts = Array.from({ length: 30 }, (_, index) => `layer ${index} `.repeat(80));
-  const choices = Array.from({ length: 40 }, (_, index) => ({ config: `config ${index}`, layers: [layerTexts[index % 30] ?? '', `layer of ${index} alone`] }));
+  const choices = Array.from({ length: 40 }, (_, index) => ({
+    config: `config ${index}`,
+    layers: [layerTexts[index % 30] ?? '', `layer of ${index} alone`],
+  }));
   const outcomes = new Map<string, number>();
   const collected = new Map<string, number>();
   const acknowledged = new Map<string, number>();
@@ -114,7 +130,12 @@ async function createWorld(t: TestContext, seed: number) {
   }
 
   /** Runs a deletion, which must not happen to what is held from before it begins until after it has ended. */
-  async function deleting<T>(repository: Repository, digest: Digest | undefined, work: () => Promise<T>, gone: (result: T) => Digest | undefined): Promise<void> {
+  async function deleting<T>(
+    repository: Repository,
+    digest: Digest | undefined,
+    work: () => Promise<T>,
+    gone: (result: T) => Digest | undefined,
+  ): Promise<void> {
     const heldBefore = new Set([...liveHolds].filter(([, hold]) => hold.repository === repository).map(([id]) => id));
     // What a tag points at is not known before, so all of the repository may be going.
     const marks = digest === undefined ? [...allDigests].map((each) => key(repository, each)) : [key(repository, digest)];
@@ -122,7 +143,8 @@ async function createWorld(t: TestContext, seed: number) {
     const deleted = gone(await work());
     for (const mark of marks) count(deletions, mark);
     if (deleted === undefined) return;
-    for (const id of heldBefore) if (liveHolds.get(id)?.digest === deleted) problems.push(`${deleted} was deleted under the hold ${id}`);
+    for (const id of heldBefore)
+      if (liveHolds.get(id)?.digest === deleted) problems.push(`${deleted} was deleted under the hold ${id}`);
   }
 
   const built = choices.map((choice) => imageManifest(choice.config, choice.layers));
@@ -136,7 +158,8 @@ async function createWorld(t: TestContext, seed: number) {
     },
     async 'head then manifest'(repository) {
       const chosen = pick(random, choices);
-      for (const content of [chosen.config, ...chosen.layers]) if ((await layers.stat(repository, digestOf(content))) === undefined) return false;
+      for (const content of [chosen.config, ...chosen.layers])
+        if ((await layers.stat(repository, digestOf(content))) === undefined) return false;
       // A slow client: the lease that HEAD gave may end before the manifest comes.
       if (random() < 0.5) for (let pause = random() * 200; pause > 0; pause--) await step();
       await put(repository, imageManifest(chosen.config, chosen.layers), [pick(random, tags)]);
@@ -158,12 +181,22 @@ async function createWorld(t: TestContext, seed: number) {
       // An index keeps its children; without some favour for indexes there would soon be nothing that could go.
       const indexes = items.filter((item) => item.mediaType === MediaType.ociIndex);
       const { digest } = pick(random, indexes.length > 5 ? indexes : items);
-      await deleting(repository, digest, () => images.delete(caller, repository, digest), () => digest);
+      await deleting(
+        repository,
+        digest,
+        () => images.delete(caller, repository, digest),
+        () => digest,
+      );
       acknowledge('image.delete');
     },
     async untag(repository) {
       const lastTag = random() < 0.5 ? 'delete-image' : 'keep-image';
-      await deleting(repository, undefined, () => images.untag(caller, repository, pick(random, tags), { lastTag }), () => undefined);
+      await deleting(
+        repository,
+        undefined,
+        () => images.untag(caller, repository, pick(random, tags), { lastTag }),
+        () => undefined,
+      );
       acknowledge('tag.delete');
     },
     async mount(repository) {
@@ -227,7 +260,17 @@ async function createWorld(t: TestContext, seed: number) {
   const shrinking = [...growing, 'delete', 'delete', 'delete', 'delete', 'delete', 'release', 'release'];
   let names = growing;
   /** What each may be refused with; anything else is a defect. */
-  const refusals: FaultKind[] = ['layers-unknown', 'children-unknown', 'image-unknown', 'image-held', 'image-referenced', 'deleted-image-unknown', 'blob-unknown', 'blob-referenced', 'hold-unknown'];
+  const refusals: FaultKind[] = [
+    'layers-unknown',
+    'children-unknown',
+    'image-unknown',
+    'image-held',
+    'image-referenced',
+    'deleted-image-unknown',
+    'blob-unknown',
+    'blob-referenced',
+    'hold-unknown',
+  ];
 
   async function perform(): Promise<void> {
     const name = pick(random, names);
@@ -291,10 +334,16 @@ async function createWorld(t: TestContext, seed: number) {
       const recorded = new Map<string, number>();
       for (const { action } of rows) count(recorded, action);
       for (const action of new Set([...recorded.keys(), ...acknowledged.keys()])) {
-        if ((recorded.get(action) ?? 0) !== (acknowledged.get(action) ?? 0)) wrong.push(`${action}: ${recorded.get(action)} recorded, ${acknowledged.get(action)} acknowledged`);
+        if ((recorded.get(action) ?? 0) !== (acknowledged.get(action) ?? 0))
+          wrong.push(`${action}: ${recorded.get(action)} recorded, ${acknowledged.get(action)} acknowledged`);
       }
       for (const { repository, digest } of liveHolds.values()) {
-        const image = await meta.read.selectFrom('manifest').select('id').where('repository_id', '=', repository.id).where('digest', '=', digest).executeTakeFirst();
+        const image = await meta.read
+          .selectFrom('manifest')
+          .select('id')
+          .where('repository_id', '=', repository.id)
+          .where('digest', '=', digest)
+          .executeTakeFirst();
         if (image === undefined) wrong.push(`the held image ${key(repository, digest)} is gone`);
       }
       wrong.push(...(await checkHistories()));
@@ -319,7 +368,8 @@ async function createWorld(t: TestContext, seed: number) {
       .select(['repository.name as repository', 'tag.name as tag', 'manifest.digest'])
       .execute();
     const present = new Map(now.map((row) => [`${row.repository}:${row.tag}`, row.digest]));
-    for (const [tag, digest] of at) if ((present.get(tag) ?? null) !== digest) wrong.push(`${tag} is at ${present.get(tag)}, and ${digest} by its history`);
+    for (const [tag, digest] of at)
+      if ((present.get(tag) ?? null) !== digest) wrong.push(`${tag} is at ${present.get(tag)}, and ${digest} by its history`);
     for (const tag of present.keys()) if (!at.has(tag)) wrong.push(`${tag} has no history`);
     return wrong;
   }

@@ -21,7 +21,7 @@ import { createHttp, type Answer } from '../conformance/http.ts';
 import { chunks, readBlob } from '../support/blobs.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
 import { caller, createCountingIds } from '../support/registry.ts';
-import { requireRoot } from '../support/tools.ts';
+import { requireRoot, requireTool } from '../support/tools.ts';
 import { createCrashFileSystem } from './crash-file-system.ts';
 import { openQuickMeta } from './quick-meta.ts';
 import { READING, stepFiles } from './seams.ts';
@@ -30,14 +30,24 @@ const MIB = 1024 * 1024;
 
 test('a full disk refuses pushes by name, serves pulls, and takes deletions, all without a restart', async (t) => {
   if (!requireRoot(t)) return;
-  const { folder, unmount } = await mountSmallDisk(24 * MIB);
+  const [mount, umount] = [requireTool(t, 'mount'), requireTool(t, 'umount')];
+  if (mount === undefined || umount === undefined) return;
+  const { folder, unmount } = await mountSmallDisk({ mount, umount }, 24 * MIB);
   const config = readConfig({ HOLDFAST_DATA: join(folder, 'data'), HOLDFAST_PORT: '0', HOLDFAST_COLLECT_EVERY: '0' }, {}, folder);
   let ahead = 0;
   const clock = { now: () => systemClock.now() + ahead, monotonic: () => systemClock.monotonic() + ahead };
   const server = await startServer(config, { log: silentLogger, clock });
   const { accessKeyId = '', secretAccessKey = '' } = server.firstKey ?? {};
-  const http = createHttp({ baseUrl: server.url, authorization: `Basic ${Buffer.from(`${accessKeyId}:${secretAccessKey}`).toString('base64')}` });
-  const ecr = new ECR({ endpoint: server.url, region: 'us-east-1', credentials: { accessKeyId, secretAccessKey }, maxAttempts: 1 });
+  const http = createHttp({
+    baseUrl: server.url,
+    authorization: `Basic ${Buffer.from(`${accessKeyId}:${secretAccessKey}`).toString('base64')}`,
+  });
+  const ecr = new ECR({
+    endpoint: server.url,
+    region: 'us-east-1',
+    credentials: { accessKeyId, secretAccessKey },
+    maxAttempts: 1,
+  });
   t.after(async () => {
     http.close();
     ecr.destroy();
@@ -57,7 +67,12 @@ test('a full disk refuses pushes by name, serves pulls, and takes deletions, all
       const answer = await pushBlob(blob);
       if (answer.status !== 201) return answer;
     }
-    return http.send({ method: 'PUT', url: `/v2/app/manifests/${tag}`, headers: { 'Content-Type': manifest.mediaType }, body: manifest.bytes });
+    return http.send({
+      method: 'PUT',
+      url: `/v2/app/manifests/${tag}`,
+      headers: { 'Content-Type': manifest.mediaType },
+      body: manifest.bytes,
+    });
   };
   const fresh = () => blobOf(randomBytes(2 * MIB));
   const expectPull = async (layer: Blob): Promise<void> => {
@@ -92,7 +107,13 @@ test('a full disk refuses pushes by name, serves pulls, and takes deletions, all
   });
   if (uploadId !== undefined) {
     await assert.rejects(
-      ecr.uploadLayerPart({ repositoryName: 'app', uploadId, partFirstByte: 0, partLastByte: layer.bytes.length - 1, layerPartBlob: layer.bytes }),
+      ecr.uploadLayerPart({
+        repositoryName: 'app',
+        uploadId,
+        partFirstByte: 0,
+        partLastByte: layer.bytes.length - 1,
+        layerPartBlob: layer.bytes,
+      }),
       (error: Error) => error.name === 'ServerException' && /disk/.test(error.message),
     );
   }
@@ -102,7 +123,10 @@ test('a full disk refuses pushes by name, serves pulls, and takes deletions, all
 
   const deleted = await http.send({ method: 'DELETE', url: '/v2/app/manifests/filler-0' });
   assert.equal(deleted.status, 202, deleted.body.toString());
-  const gone = await ecr.batchDeleteImage({ repositoryName: 'app', imageIds: [{ imageTag: 'filler-1' }, { imageTag: 'filler-2' }, { imageTag: 'filler-3' }] });
+  const gone = await ecr.batchDeleteImage({
+    repositoryName: 'app',
+    imageIds: [{ imageTag: 'filler-1' }, { imageTag: 'filler-2' }, { imageTag: 'filler-3' }],
+  });
   assert.deepEqual(gone.failures ?? [], []);
   // Those whom the disk refused may come back for as long as their leases last.
   ahead += config.leaseMs;
@@ -145,7 +169,10 @@ test('no room at any one step of a push: a clear refusal, nothing half done, and
     steps = 0;
     failed = '';
     failAt = at;
-    const outcome = await push(content).then(() => 'ok', (error: unknown) => (isFault(error, 'storage-full') || isFault(error, 'storage-failed') ? error.kind : String(error)));
+    const outcome = await push(content).then(
+      () => 'ok',
+      (error: unknown) => (isFault(error, 'storage-full') || isFault(error, 'storage-failed') ? error.kind : String(error)),
+    );
     failAt = Infinity;
     if (failed === '') break;
     const flush = failed === 'datasync' || failed === 'sync directory';
@@ -163,11 +190,14 @@ test('no room at any one step of a push: a clear refusal, nothing half done, and
 });
 
 /** A file system of so many bytes, in memory. */
-async function mountSmallDisk(bytes: number): Promise<{ folder: string; unmount: () => Promise<void> }> {
+async function mountSmallDisk(
+  tools: { mount: string; umount: string },
+  bytes: number,
+): Promise<{ folder: string; unmount: () => Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-small-'));
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'holdfast-test', folder]);
+  execFileSync(tools.mount, ['-t', 'tmpfs', '-o', `size=${bytes}`, 'holdfast-test', folder]);
   const unmount = async (): Promise<void> => {
-    execFileSync('umount', [folder]);
+    execFileSync(tools.umount, [folder]);
     await rmdir(folder);
   };
   return { folder, unmount };

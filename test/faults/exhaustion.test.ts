@@ -65,11 +65,14 @@ test('2,000 idle connections and 50 pushes at a byte a second leave everybody el
 
   const sockets: Socket[] = [];
   t.after(() => sockets.forEach((socket) => socket.destroy()));
-  for (let opened = 0; opened < 2000; opened += 100) sockets.push(...(await Promise.all(Array.from({ length: 100 }, () => connectTo(server.url)))));
+  for (let opened = 0; opened < 2000; opened += 100)
+    sockets.push(...(await Promise.all(Array.from({ length: 100 }, () => connectTo(server.url)))));
   const slow = sockets.slice(0, 50);
   for (const socket of slow) {
     const { headers } = await http.send({ method: 'POST', url: '/v2/app/blobs/uploads/' });
-    socket.write(`PATCH ${headers.location} HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nContent-Length: 1000000\r\n\r\n`);
+    socket.write(
+      `PATCH ${headers.location} HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\nContent-Length: 1000000\r\n\r\n`,
+    );
   }
   const dripping = setInterval(() => slow.forEach((socket) => socket.writable && socket.write('x')), 1000);
   t.after(() => clearInterval(dripping));
@@ -83,7 +86,14 @@ test('2,000 idle connections and 50 pushes at a byte a second leave everybody el
 test('out of file descriptors, the server turns down what it cannot do, and comes back by itself', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-few-'));
   const holdfast = fileURLToPath(new URL('../../bin/holdfast', import.meta.url));
-  const env = { ...plainEnv(), HOME: folder, HOLDFAST_DATA: folder, HOLDFAST_PORT: '0', HOLDFAST_RUNTIME: 'none', HOLDFAST_LOG: 'warn' };
+  const env = {
+    ...plainEnv(),
+    HOME: folder,
+    HOLDFAST_DATA: folder,
+    HOLDFAST_PORT: '0',
+    HOLDFAST_RUNTIME: 'none',
+    HOLDFAST_LOG: 'warn',
+  };
   const child = spawn('sh', ['-c', 'ulimit -n 256; exec "$0" serve', holdfast], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = once(child, 'close');
   const log: Buffer[] = [];

@@ -40,7 +40,11 @@ interface Found {
 }
 
 /** Loses power at every step of pushes, moves, deletions and a collection, and looks each time at what is left. */
-async function loseAtEveryStep(test: TestContext, seed: number, disk: (files: FileSystem) => FileSystem = (files) => files): Promise<Found> {
+async function loseAtEveryStep(
+  test: TestContext,
+  seed: number,
+  disk: (files: FileSystem) => FileSystem = (files) => files,
+): Promise<Found> {
   const random = createRandom(seed);
   const clock = createManualClock(1_700_000_000_000);
   const meta = await openQuickMeta(test);
@@ -82,7 +86,10 @@ async function loseAtEveryStep(test: TestContext, seed: number, disk: (files: Fi
       if (served !== content) found.wrong.push(`${name}: the acknowledged blob ${digest} reads as ${served.slice(0, 80)}`);
     }
     for (const [digest, body] of images) {
-      const served = await registry.images.read(repository, digest).then(({ body: bytes }) => bytes, () => new Uint8Array());
+      const served = await registry.images.read(repository, digest).then(
+        ({ body: bytes }) => bytes,
+        () => new Uint8Array(),
+      );
       if (!Buffer.from(served).equals(body)) found.wrong.push(`${name}: the acknowledged image ${digest} is gone`);
     }
     if (found.wrong.length > 0) return found;
@@ -90,7 +97,11 @@ async function loseAtEveryStep(test: TestContext, seed: number, disk: (files: Fi
   }
 }
 
-async function work({ registry, repository }: Machine, name: string, known: { blobs: Map<Digest, string>; images: Map<Digest, Uint8Array>; clock: { advance(milliseconds: number): void } }): Promise<void> {
+async function work(
+  { registry, repository }: Machine,
+  name: string,
+  known: { blobs: Map<Digest, string>; images: Map<Digest, Uint8Array>; clock: { advance(milliseconds: number): void } },
+): Promise<void> {
   const { layers, images } = registry;
   const config = `config of ${name}`;
   const layer = `layer of ${name} `.repeat(150);
@@ -170,7 +181,8 @@ test('a push that was killed, resumed and acknowledged survives the power loss t
     left = Infinity;
     // Killed only: what the operating system was given is all there.
     registry = await boot();
-    if ((await registry.layers.stat(repository, digest)) === undefined) await registry.layers.complete(caller, repository, id, digest);
+    if ((await registry.layers.stat(repository, digest)) === undefined)
+      await registry.layers.complete(caller, repository, id, digest);
     // Now the power, too: nothing that was not flushed is left.
     files.losePower(() => 0.999);
     registry = await boot();

@@ -11,7 +11,11 @@ import type { RegistryTables } from '../../src/registry/schema.ts';
 /** A real database whose flushes cost nothing, where the machine has a file system in memory; it goes away with the test. */
 export async function openQuickMeta(test: Pick<TestContext, 'after'>): Promise<MetaStore<RegistryTables>> {
   const folder = await mkdtemp(join(quickFolder(), 'holdfast-faults-'));
-  const meta = await openSqliteMeta<RegistryTables>({ path: join(folder, 'meta.db'), migrations: registryMigrations, now: () => 0 });
+  const meta = await openSqliteMeta<RegistryTables>({
+    path: join(folder, 'meta.db'),
+    migrations: registryMigrations,
+    now: () => 0,
+  });
   test.after(async () => {
     await meta.close();
     await rm(folder, { recursive: true });

@@ -23,7 +23,7 @@ export function createTurns(random: () => number, passed: () => void): Turns {
       for (const one of work) {
         one.catch((error: unknown) => (failure ??= { error })).finally(() => left--);
       }
-      for (let idle = 0; left > 0 && failure === undefined; ) {
+      for (let idle = 0; left > 0 && failure === undefined;) {
         // Everything that can go on without us has to have done so. A walk's pause for others takes one round more.
         for (let round = 0; round < 3; round++) await new Promise((resolve) => setImmediate(resolve));
         if (waiting.length === 0) {

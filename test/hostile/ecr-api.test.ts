@@ -30,20 +30,56 @@ test('32 MiB of JSON, and JSON without end, to every operation', async (t) => {
   for (const operation of operations) {
     // Declared as too long, it is refused before it is read.
     expectAwsRefusal(await target.post(operation, huge), `${operation}, 32 MiB`);
-    for (const [what, body] of Object.entries(bodies)) expectAwsRefusal(await target.post(operation, body), `${operation}, ${what}`);
+    for (const [what, body] of Object.entries(bodies))
+      expectAwsRefusal(await target.post(operation, body), `${operation}, ${what}`);
   }
   await target.expectUnharmed();
 });
 
 test('members of the wrong kind and of hostile content, to every operation', async (t) => {
   const target = await startTarget(t);
-  const values: unknown[] = [null, true, -1, 1e308, '', '\u0000', '../../../etc/passwd', 'x'.repeat(100_000), [], [[]], { a: 1 }, Array.from({ length: 5000 }, () => 'a'), '\u202e\ud800', "'; drop table manifest; --"];
+  const values: unknown[] = [
+    null,
+    true,
+    -1,
+    1e308,
+    '',
+    '\u0000',
+    '../../../etc/passwd',
+    'x'.repeat(100_000),
+    [],
+    [[]],
+    { a: 1 },
+    Array.from({ length: 5000 }, () => 'a'),
+    '\u202e\ud800',
+    "'; drop table manifest; --",
+  ];
   for (const operation of operations) {
     for (const value of values) {
-      const members = ['registryId', 'repositoryName', 'repositoryNames', 'imageIds', 'imageDigest', 'imageTag', 'imageManifest', 'layerDigests', 'uploadId', 'nextToken', 'maxResults', 'filter', 'tags', 'prefix', 'policyText', 'resourceArn'];
+      const members = [
+        'registryId',
+        'repositoryName',
+        'repositoryNames',
+        'imageIds',
+        'imageDigest',
+        'imageTag',
+        'imageManifest',
+        'layerDigests',
+        'uploadId',
+        'nextToken',
+        'maxResults',
+        'filter',
+        'tags',
+        'prefix',
+        'policyText',
+        'resourceArn',
+      ];
       const body = JSON.stringify(Object.fromEntries(members.map((member) => [member, value])));
       const { status, body: answer } = await target.post(operation, body);
-      assert.ok(status === 200 || (status >= 400 && status < 500), `${operation} with ${JSON.stringify(value)?.slice(0, 60)}: ${status} ${answer.toString().slice(0, 300)}`);
+      assert.ok(
+        status === 200 || (status >= 400 && status < 500),
+        `${operation} with ${JSON.stringify(value)?.slice(0, 60)}: ${status} ${answer.toString().slice(0, 300)}`,
+      );
     }
   }
   await target.expectUnharmed();
@@ -56,7 +92,8 @@ test('signatures that are not quite right, over the wire', async (t) => {
     if (entry !== undefined) entry[1] = change(entry[1]);
     else headers.push([name, change('')]);
   };
-  const authorization = (change: (value: string) => string) => (headers: [string, string][]) => set(headers, 'authorization', change);
+  const authorization = (change: (value: string) => string) => (headers: [string, string][]) =>
+    set(headers, 'authorization', change);
   const spoiled: Record<string, (headers: [string, string][]) => void> = {
     'one digit of the signature': authorization((value) => value.replace(/.$/, (last) => (last === '0' ? '1' : '0'))),
     'no signature': authorization((value) => value.replace(/Signature=.*/, 'Signature=')),
@@ -67,7 +104,8 @@ test('signatures that are not quite right, over the wire', async (t) => {
     'another service': authorization((value) => value.replace('/ecr/', '/s3/')),
     'no signed host': authorization((value) => value.replace('host;', '')),
     'an unsigned header': (headers) => set(headers, 'x-amz-security-token', () => 'x'),
-    'another operation': (headers) => set(headers, 'x-amz-target', (value) => value.replace('DescribeRepositories', 'DeleteRepository')),
+    'another operation': (headers) =>
+      set(headers, 'x-amz-target', (value) => value.replace('DescribeRepositories', 'DeleteRepository')),
     'another time': (headers) => set(headers, 'x-amz-date', () => '20150830T123600Z'),
     'no time': (headers) => set(headers, 'x-amz-date', () => 'now'),
     'an unsigned payload': (headers) => set(headers, 'x-amz-content-sha256', () => 'UNSIGNED-PAYLOAD'),
@@ -78,7 +116,8 @@ test('signatures that are not quite right, over the wire', async (t) => {
     'two of everything': authorization((value) => `${value}, ${value}`),
     '8 KiB more': authorization((value) => `${value}${' '.repeat(8192)}x`),
     'a thousand signed headers': authorization((value) => value.replace('SignedHeaders=', `SignedHeaders=${'a;'.repeat(1000)}`)),
-    'no login at all': (headers) => headers.splice(0, headers.length, ...headers.filter(([name]) => name.toLowerCase() !== 'authorization')),
+    'no login at all': (headers) =>
+      headers.splice(0, headers.length, ...headers.filter(([name]) => name.toLowerCase() !== 'authorization')),
   };
   assert.equal((await target.post('DescribeRepositories', '{}')).status, 200);
   for (const [what, tamper] of Object.entries(spoiled)) {

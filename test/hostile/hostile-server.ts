@@ -43,9 +43,17 @@ export async function startTarget(t: TestContext, env: Record<string, string> = 
   const manifest = imageManifest(config, [layer]);
   for (const blob of [config, layer]) {
     const { headers } = await http.send({ method: 'POST', url: '/v2/app/blobs/uploads/' });
-    assert.equal((await http.send({ method: 'PUT', url: `${headers.location}?digest=${blob.digest}`, body: blob.bytes })).status, 201);
+    assert.equal(
+      (await http.send({ method: 'PUT', url: `${headers.location}?digest=${blob.digest}`, body: blob.bytes })).status,
+      201,
+    );
   }
-  const put = { method: 'PUT', url: '/v2/app/manifests/good', headers: { 'Content-Type': manifest.mediaType }, body: manifest.bytes };
+  const put = {
+    method: 'PUT',
+    url: '/v2/app/manifests/good',
+    headers: { 'Content-Type': manifest.mediaType },
+    body: manifest.bytes,
+  };
   assert.equal((await http.send(put)).status, 201);
   for (let warm = 0; warm < 50; warm++) await http.send({ method: 'GET', url: '/v2/app/manifests/good' });
   const before = await residentBytes(server.processId);
@@ -98,7 +106,10 @@ export async function startTarget(t: TestContext, env: Record<string, string> = 
       const files = await readdir(server.dataFolder, { recursive: true });
       const strange = files.filter((file) => !KNOWN.test(file));
       assert.deepEqual(strange, []);
-      const failures = server.log().split('\n').filter((line) => /request failed|"level":"error"/.test(line));
+      const failures = server
+        .log()
+        .split('\n')
+        .filter((line) => /request failed|"level":"error"/.test(line));
       assert.deepEqual(failures, []);
       const grown = (await residentBytes(server.processId)) - before;
       assert.ok(grown < GROWTH, `${Math.round(grown / MIB)} MiB more than before`);
@@ -120,7 +131,11 @@ function sendRaw(url: string, bytes: string | Buffer): Promise<string> {
     const chunks: Buffer[] = [];
     const timer = setTimeout(() => {
       socket.destroy();
-      reject(new Error(`the server neither answered nor closed: ${bytes.toString().slice(0, 200)} -> ${Buffer.concat(chunks).toString()}`));
+      reject(
+        new Error(
+          `the server neither answered nor closed: ${bytes.toString().slice(0, 200)} -> ${Buffer.concat(chunks).toString()}`,
+        ),
+      );
     }, PATIENCE);
     socket.on('data', (chunk: Buffer) => chunks.push(chunk));
     // A server that closes on unread bytes resets the connection; what it said before that counts.

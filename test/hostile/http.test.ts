@@ -26,7 +26,10 @@ test('requests that two servers would read in two ways are refused, and their co
   };
   for (const [what, bytes] of Object.entries(smuggled)) {
     const answers = (await target.raw(bytes)).match(/^HTTP\/1\.1 \d+/gm) ?? [];
-    assert.ok(answers.every((answer) => /^HTTP\/1\.1 4/.test(answer)), `${what}: ${answers.join()}`);
+    assert.ok(
+      answers.every((answer) => answer.startsWith('HTTP/1.1 4')),
+      `${what}: ${answers.join()}`,
+    );
     assert.equal((await target.http.send({ method: 'HEAD', url: '/v2/app/manifests/good' })).status, 200, what);
   }
   await target.expectUnharmed();
@@ -50,7 +53,8 @@ test('what is no HTTP, or too much of it', async (t) => {
     'a line that never ends': Buffer.alloc(100_000, 'G'),
     'a path with control characters': 'GET /v2/\x01\x02 HTTP/1.1\r\nHost: x\r\n\r\n',
     'a proxy request': 'CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n',
-    'an upgrade': 'GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n',
+    'an upgrade':
+      'GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n',
     'a trace': 'TRACE /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
   };
   for (const [what, bytes] of Object.entries(bombs)) {

@@ -56,7 +56,20 @@ const names = [
   'app@sha256',
 ];
 
-const tags = ['.good', '-good', '..', '%2e%2e', 'go%2fod', 'good%00', 'g\u043eod', 'a'.repeat(129), 'good tag', 'good$', '%ff%fe', 'good;rm'];
+const tags = [
+  '.good',
+  '-good',
+  '..',
+  '%2e%2e',
+  'go%2fod',
+  'good%00',
+  'g\u043eod',
+  'a'.repeat(129),
+  'good tag',
+  'good$',
+  '%ff%fe',
+  'good;rm',
+];
 
 const encode = (text: string) => text.replaceAll(/[^\x21-\x7e]/g, (character) => encodeURIComponent(character));
 
@@ -68,7 +81,12 @@ test('digests, names and tags that are none get an answer, and nothing else', as
       await expectRefusal({ method, url: `/v2/app/blobs/${digest}` });
       await expectRefusal({ method, url: `/v2/app/manifests/${digest}` });
     }
-    await expectRefusal({ method: 'PUT', url: `/v2/app/manifests/${digest}`, headers: { 'Content-Type': TYPES.manifest }, body: target.image.manifest.bytes });
+    await expectRefusal({
+      method: 'PUT',
+      url: `/v2/app/manifests/${digest}`,
+      headers: { 'Content-Type': TYPES.manifest },
+      body: target.image.manifest.bytes,
+    });
     await expectRefusal({ method: 'GET', url: `/v2/app/referrers/${digest}` });
     await expectRefusal({ method: 'POST', url: `/v2/app/blobs/uploads/?digest=${digest}`, body: Buffer.from('x') });
     await expectRefusal({ method: 'POST', url: `/v2/app/blobs/uploads/?mount=${digest}&from=other/app` });
@@ -83,19 +101,59 @@ test('digests, names and tags that are none get an answer, and nothing else', as
     await expectRefusal({ method: 'GET', url: `/v2/${name}/referrers/${good}` });
     await expectRefusal({ method: 'POST', url: `/v2/${name}/blobs/uploads/` });
     await expectRefusal({ method: 'PATCH', url: `/v2/${name}/blobs/uploads/x`, body: Buffer.from('x') });
-    await expectRefusal({ method: 'PUT', url: `/v2/${name}/manifests/good`, headers: { 'Content-Type': TYPES.manifest }, body: target.image.manifest.bytes });
+    await expectRefusal({
+      method: 'PUT',
+      url: `/v2/${name}/manifests/good`,
+      headers: { 'Content-Type': TYPES.manifest },
+      body: target.image.manifest.bytes,
+    });
   }
   for (const tag of tags.map(encode)) {
     for (const method of ['GET', 'HEAD', 'DELETE']) await expectRefusal({ method, url: `/v2/app/manifests/${tag}` });
-    await expectRefusal({ method: 'PUT', url: `/v2/app/manifests/${tag}`, headers: { 'Content-Type': TYPES.manifest }, body: target.image.manifest.bytes });
+    await expectRefusal({
+      method: 'PUT',
+      url: `/v2/app/manifests/${tag}`,
+      headers: { 'Content-Type': TYPES.manifest },
+      body: target.image.manifest.bytes,
+    });
   }
   await target.expectUnharmed();
 });
 
 test('paths that climb out of anything find nothing', async (t) => {
   const target = await startTarget(t);
-  const climbs = ['..', '../..', '../../../../../../etc/passwd', '%2e%2e', '%2e%2e%2f%2e%2e%2fetc%2fpasswd', '..%5c..', '....//', '.%2e/', '%252e%252e%252f', '\\..\\..', '..;/', '%00', '%c0%ae%c0%ae/', 'server.json', 'holdfast.db'];
-  const places = ['/v2/{}', '/v2/{}/app/manifests/good', '/v2/app/{}/good', '/v2/app/manifests/{}', '/v2/app/blobs/{}', '/v2/app/blobs/uploads/{}', '/v2/app/tags/{}', '/v2/app/referrers/{}', '/{}', '/holdfast/download/{}', '/holdfast/v1/{}', '/healthz/{}', '/console/{}'];
+  const climbs = [
+    '..',
+    '../..',
+    '../../../../../../etc/passwd',
+    '%2e%2e',
+    '%2e%2e%2f%2e%2e%2fetc%2fpasswd',
+    '..%5c..',
+    '....//',
+    '.%2e/',
+    '%252e%252e%252f',
+    '\\..\\..',
+    '..;/',
+    '%00',
+    '%c0%ae%c0%ae/',
+    'server.json',
+    'holdfast.db',
+  ];
+  const places = [
+    '/v2/{}',
+    '/v2/{}/app/manifests/good',
+    '/v2/app/{}/good',
+    '/v2/app/manifests/{}',
+    '/v2/app/blobs/{}',
+    '/v2/app/blobs/uploads/{}',
+    '/v2/app/tags/{}',
+    '/v2/app/referrers/{}',
+    '/{}',
+    '/holdfast/download/{}',
+    '/holdfast/v1/{}',
+    '/healthz/{}',
+    '/console/{}',
+  ];
   for (const climb of climbs) {
     for (const place of places) {
       for (const method of ['GET', 'PUT', 'PATCH', 'DELETE']) {
@@ -118,17 +176,38 @@ test('manifests that mean two things, or too much', async (t) => {
     'both layers and manifests': [text({ ...plain, manifests: [] })],
     'an index by its header': [text(plain), TYPES.index],
     'an image in an index of the same name': [text({ ...plain, mediaType: TYPES.index }), TYPES.manifest],
-    'two keys of one name': [Buffer.from(manifest.bytes.toString().replace('"schemaVersion":2', '"schemaVersion":2,"schemaVersion":2'))],
-    'schema version 1': [text({ schemaVersion: 1, name: 'app', tag: 'x', fsLayers: [] }), 'application/vnd.docker.distribution.manifest.v1+prettyjws'],
+    'two keys of one name': [
+      Buffer.from(manifest.bytes.toString().replace('"schemaVersion":2', '"schemaVersion":2,"schemaVersion":2')),
+    ],
+    'schema version 1': [
+      text({ schemaVersion: 1, name: 'app', tag: 'x', fsLayers: [] }),
+      'application/vnd.docker.distribution.manifest.v1+prettyjws',
+    ],
     'no schema version': [text({ ...plain, schemaVersion: undefined })],
     'a size that is none': [text(layerOf({ size: -1 }))],
-    'a size too exact to be true': [Buffer.from(JSON.stringify(layerOf({ size: 7 })).replace('"size":7', '"size":9007199254740993'))],
+    'a size too exact to be true': [
+      Buffer.from(JSON.stringify(layerOf({ size: 7 })).replace('"size":7', '"size":9007199254740993')),
+    ],
     'an endless size': [Buffer.from(JSON.stringify(layerOf({ size: 7 })).replace('"size":7', '"size":1e400'))],
     'a size in words': [text(layerOf({ size: '7' }))],
     'a digest that climbs': [text(layerOf({ digest: 'sha256:../../x' }))],
     'a layer that is not here': [text(layerOf({ digest: good }))],
-    'a child that is not here': [text({ schemaVersion: 2, mediaType: TYPES.index, manifests: [{ mediaType: TYPES.manifest, digest: good, size: 2 }] }), TYPES.index],
-    'a hundred thousand children': [text({ schemaVersion: 2, mediaType: TYPES.index, manifests: Array.from({ length: 25_000 }, (_, index) => ({ mediaType: TYPES.manifest, digest: digestOf(Buffer.from(`${index}`)), size: 2 })) }), TYPES.index],
+    'a child that is not here': [
+      text({ schemaVersion: 2, mediaType: TYPES.index, manifests: [{ mediaType: TYPES.manifest, digest: good, size: 2 }] }),
+      TYPES.index,
+    ],
+    'a hundred thousand children': [
+      text({
+        schemaVersion: 2,
+        mediaType: TYPES.index,
+        manifests: Array.from({ length: 25_000 }, (_, index) => ({
+          mediaType: TYPES.manifest,
+          digest: digestOf(Buffer.from(`${index}`)),
+          size: 2,
+        })),
+      }),
+      TYPES.index,
+    ],
     'layers as an object': [text({ ...plain, layers: { length: 1 } })],
     'no config': [text({ ...plain, config: undefined })],
     'a list': [Buffer.from('[]')],
@@ -151,10 +230,23 @@ test('manifests that mean two things, or too much', async (t) => {
 
   // An index cannot name itself, for its digest would have to be known before it is written; one that tries names nothing.
   const itself = indexManifest([{ ...manifest, digest: good }]);
-  await target.expectRefusal({ method: 'PUT', url: '/v2/app/manifests/bad', headers: { 'Content-Type': TYPES.index }, body: itself.bytes });
+  await target.expectRefusal({
+    method: 'PUT',
+    url: '/v2/app/manifests/bad',
+    headers: { 'Content-Type': TYPES.index },
+    body: itself.bytes,
+  });
   // What looks dangerous and is only text is kept as it came.
-  const harmless = text({ ...plain, annotations: { __proto__x: '1', constructor: '../../etc', 'org.opencontainers.image.title': '/etc/passwd' } });
-  const { status } = await target.http.send({ method: 'PUT', url: '/v2/app/manifests/harmless', headers: { 'Content-Type': TYPES.manifest }, body: harmless });
+  const harmless = text({
+    ...plain,
+    annotations: { __proto__x: '1', constructor: '../../etc', 'org.opencontainers.image.title': '/etc/passwd' },
+  });
+  const { status } = await target.http.send({
+    method: 'PUT',
+    url: '/v2/app/manifests/harmless',
+    headers: { 'Content-Type': TYPES.manifest },
+    body: harmless,
+  });
   assert.equal(status, 201);
   assert.ok((await target.http.send({ method: 'GET', url: '/v2/app/manifests/harmless' })).body.equals(harmless));
   assert.ok(config.bytes.length > 0);
@@ -167,8 +259,20 @@ test('pages of any number, after anything', async (t) => {
   const places = ['/v2/_catalog', '/v2/app/tags/list', `/v2/app/referrers/${target.image.manifest.digest}`];
   for (const place of places) {
     for (const number of numbers) await expectSane(target, `${place}?n=${encode(number)}`);
-    for (const last of ["'; drop table tag; --", '%', '../..', '\u0000', 'x'.repeat(10_000), '{"a":1}', 'AAAA', '%ff']) await expectSane(target, `${place}?last=${encodeURIComponent(last)}`);
-    for (const query of ['artifactType=', `artifactType=${encodeURIComponent("' or 1=1 --")}`, 'artifactType=a&artifactType=b', '%', '=', '&&&&', '%zz=%zz', 'n=%zz', `${'a=b&'.repeat(3000)}`]) await expectSane(target, `${place}?${query}`);
+    for (const last of ["'; drop table tag; --", '%', '../..', '\u0000', 'x'.repeat(10_000), '{"a":1}', 'AAAA', '%ff'])
+      await expectSane(target, `${place}?last=${encodeURIComponent(last)}`);
+    for (const query of [
+      'artifactType=',
+      `artifactType=${encodeURIComponent("' or 1=1 --")}`,
+      'artifactType=a&artifactType=b',
+      '%',
+      '=',
+      '&&&&',
+      '%zz=%zz',
+      'n=%zz',
+      `${'a=b&'.repeat(3000)}`,
+    ])
+      await expectSane(target, `${place}?${query}`);
   }
   await target.expectUnharmed();
 });
@@ -188,14 +292,31 @@ test('chunks that overlap, leave gaps, run backwards or lie about their length c
   const patch = (range: string | undefined, body: Buffer, more: Record<string, string> = {}) =>
     http.send({ method: 'PATCH', url, headers: { ...(range === undefined ? {} : { 'Content-Range': range }), ...more }, body });
   assert.equal((await patch('0-499', blob.bytes.subarray(0, 500))).status, 202);
-  const bad = ['0-499', '499-998', '501-1000', '500-499', '500-', '-500', '500-99999999999999999999', 'bytes 500-999/1000', 'a-b', '500-600', '0x1f4-999', '500-999, 0-1', '5e2-999'];
+  const bad = [
+    '0-499',
+    '499-998',
+    '501-1000',
+    '500-499',
+    '500-',
+    '-500',
+    '500-99999999999999999999',
+    'bytes 500-999/1000',
+    'a-b',
+    '500-600',
+    '0x1f4-999',
+    '500-999, 0-1',
+    '5e2-999',
+  ];
   for (const range of bad) {
     const { status } = await patch(range, blob.bytes.subarray(500));
     assert.ok(status >= 400 && status < 500, `${range}: ${status}`);
     const { headers: now } = await http.send({ method: 'GET', url });
     assert.equal(now.range, '0-499', range);
   }
-  for (const [what, body] of [['too long', Buffer.concat([blob.bytes.subarray(500), Buffer.from('!')])], ['too short', blob.bytes.subarray(501)]] as const) {
+  for (const [what, body] of [
+    ['too long', Buffer.concat([blob.bytes.subarray(500), Buffer.from('!')])],
+    ['too short', blob.bytes.subarray(501)],
+  ] as const) {
     const { status } = await patch('500-999', body);
     assert.ok(status >= 400 && status < 500, `${what}: ${status}`);
   }
@@ -204,7 +325,12 @@ test('chunks that overlap, leave gaps, run backwards or lie about their length c
   for (const length of ['-1', '1e3', '0x10', '5, 6', '99999999999999999999', ' ', '5\r\nContent-Length: 6']) {
     assert.match(await target.raw(`${head}Content-Length: ${length}\r\n\r\nhello`), /^HTTP\/1\.1 4\d\d |^$/, length);
   }
-  await http.breakOff({ method: 'PATCH', url: new URL(url, target.server.url).href, headers: { 'Content-Range': '500-999' }, body: blob.bytes.subarray(500) });
+  await http.breakOff({
+    method: 'PATCH',
+    url: new URL(url, target.server.url).href,
+    headers: { 'Content-Range': '500-999' },
+    body: blob.bytes.subarray(500),
+  });
   let resumed = await patch('500-999', blob.bytes.subarray(500));
   // Until the server has seen that the connection is gone, the upload is busy.
   while (resumed.status === 409) resumed = await patch('500-999', blob.bytes.subarray(500));

@@ -22,8 +22,13 @@ test('no secret is in the log at its most talkative, nor in what anybody is told
   const ecr = new ECR({ endpoint: server.url, region: 'us-east-1', credentials: key, maxAttempts: 1 });
   t.after(() => ecr.destroy());
   const { authorizationData } = await ecr.getAuthorizationToken({});
-  const token = Buffer.from(authorizationData?.[0]?.authorizationToken ?? '', 'base64').toString().slice('AWS:'.length);
-  const { downloadUrl = '' } = await ecr.getDownloadUrlForLayer({ repositoryName: 'app', layerDigest: target.image.layer.digest });
+  const token = Buffer.from(authorizationData?.[0]?.authorizationToken ?? '', 'base64')
+    .toString()
+    .slice('AWS:'.length);
+  const { downloadUrl = '' } = await ecr.getDownloadUrlForLayer({
+    repositoryName: 'app',
+    layerDigest: target.image.layer.digest,
+  });
   const grant = downloadUrl.slice(downloadUrl.lastIndexOf('/') + 1);
   assert.ok(token.length > 20 && grant.length > 20);
   assert.equal(await say(http.send({ method: 'GET', url: downloadUrl })), 200);
@@ -40,12 +45,26 @@ test('no secret is in the log at its most talkative, nor in what anybody is told
   for (const authorization of Object.values(logins)) {
     const client = createHttp({ baseUrl: server.url, authorization });
     t.after(() => client.close());
-    for (const url of ['/v2/', '/v2/app/manifests/good', '/v2/app/manifests/none', '/v2/other/app/tags/list', '/v2/_catalog', '/holdfast/v1/holds', `/v2/app/manifests/${'x'.repeat(300)}`]) {
+    for (const url of [
+      '/v2/',
+      '/v2/app/manifests/good',
+      '/v2/app/manifests/none',
+      '/v2/other/app/tags/list',
+      '/v2/_catalog',
+      '/holdfast/v1/holds',
+      `/v2/app/manifests/${'x'.repeat(300)}`,
+    ]) {
       for (const method of ['GET', 'PUT', 'DELETE', 'POST']) await say(client.send({ method, url }));
     }
   }
   for (const spoil of [grant.slice(0, -1), `${grant}x`, grant.toUpperCase()]) {
-    for (const url of [`/holdfast/download/${spoil}`, `/holdfast/download/${spoil}/x`, `/holdfast/download//${grant}`, `/v2/../holdfast/download/${grant}`]) await say(http.send({ method: 'GET', url }));
+    for (const url of [
+      `/holdfast/download/${spoil}`,
+      `/holdfast/download/${spoil}/x`,
+      `/holdfast/download//${grant}`,
+      `/v2/../holdfast/download/${grant}`,
+    ])
+      await say(http.send({ method: 'GET', url }));
   }
   await say(target.post('DescribeRepositories', '{}', (headers) => headers.push(['x-amz-security-token', token])));
   await say(target.post('DescribeRepositories', '{"repositoryNames": 5}'));
@@ -59,7 +78,9 @@ test('no secret is in the log at its most talkative, nor in what anybody is told
     "bob's secret": key.secretAccessKey,
     'the token': token,
     'the download grant': grant,
-    ...Object.fromEntries(Object.entries(logins).map(([name, value]) => [`the header of ${name}`, value.slice(value.indexOf(' ') + 1)])),
+    ...Object.fromEntries(
+      Object.entries(logins).map(([name, value]) => [`the header of ${name}`, value.slice(value.indexOf(' ') + 1)]),
+    ),
     'the first key as a header': target.authorization.slice('Basic '.length),
   };
   const log = server.log();

@@ -31,9 +31,15 @@ interface Prepared {
  * `writer`: transactions, one after the other; everybody waits for the connection in a queue.
  * `reader`: single statements, never a transaction. Each sees all that is committed when it starts, because none is left
  * open when it ends: an unfinished statement would keep every later one on its own old snapshot.
+ *
+ * `onFatal` is told when the disk has failed a writer, which then writes no more.
  */
-export function createSqliteDialect(database: DatabaseSync, role: 'writer' | 'reader'): Dialect {
-  const connection = role === 'writer' ? createWriter(database) : createReader(database);
+export function createSqliteDialect(
+  database: DatabaseSync,
+  role: 'writer' | 'reader',
+  onFatal: (reason: string) => void = () => {},
+): Dialect {
+  const connection = role === 'writer' ? createWriter(database, onFatal) : createReader(database);
   return {
     createAdapter: () => adapter,
     createDriver: () => createDriver(database, connection, role),
@@ -100,7 +106,7 @@ function createReader(database: DatabaseSync): SqliteConnection {
   };
 }
 
-function createWriter(database: DatabaseSync): SqliteConnection {
+function createWriter(database: DatabaseSync, onFatal: (reason: string) => void): SqliteConnection {
   const prepare = createStatementCache(database);
   // After a failed write to disk nobody can tell what is there; the operating system may have dropped the data.
   let failure: string | undefined;
@@ -117,6 +123,7 @@ function createWriter(database: DatabaseSync): SqliteConnection {
       if (code === FULL) throw new Fault('storage-full', {}, { cause: error });
       if (code === IO_ERROR || code === CORRUPT || code === NOT_A_DATABASE) {
         failure = `the metadata database: ${(error as Error).message}`;
+        onFatal(failure);
         throw new Fault('storage-failed', { reason: failure }, { cause: error });
       }
       throw error;

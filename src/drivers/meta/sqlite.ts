@@ -20,6 +20,8 @@ export interface SqliteMetaOptions {
   migrations: Migration[];
   /** Milliseconds since the epoch; written beside each migration. */
   now: () => number;
+  /** Called when the disk has failed a write, after which nothing more is written. */
+  onFatal?: (reason: string) => void;
 }
 
 /**
@@ -46,7 +48,7 @@ export async function openSqliteMeta<Tables>(
       pragma wal_autocheckpoint = 1000;
       pragma journal_size_limit = ${LOG_BYTES};
     `);
-    const writer = new Kysely<Tables>({ dialect: createSqliteDialect(writing, 'writer') });
+    const writer = new Kysely<Tables>({ dialect: createSqliteDialect(writing, 'writer', options.onFatal) });
     await migrate(writer, options.migrations, { name: 'sqlite', bytes: 'blob' }, options.now);
     reserveLog(`${options.path}-wal`);
     syncFolder(options.path);
