@@ -3,6 +3,8 @@ import type { Clock } from '../core/clock.ts';
 import type { IdSource } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import type { MetaStore } from '../core/meta-store.ts';
+import type { RegistryClient } from '../client/registry-client.ts';
+import type { Place } from '../core/place.ts';
 import type { Timers } from '../core/timers.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RegistryTables } from '../registry/schema.ts';
@@ -51,4 +53,8 @@ export interface OrchestratorContext {
   readonly settings: OrchestratorSettings;
   /** What to log in with for pulling an image by this reference, if anything. */
   readonly pullCredentials?: (reference: string) => Promise<{ username: string; password: string } | undefined>;
+  /** Whose registry a host is that image names begin with, when it is this server itself. */
+  readonly ownRegistry?: (host: string) => Place | undefined;
+  /** Asks any other registry what a tag points at. Absent: only tags of our own can be resolved without a task. */
+  readonly resolver?: Pick<RegistryClient, 'resolve'>;
 }
