@@ -2,7 +2,10 @@ import { sql, type CreateTableBuilder, type Kysely } from 'kysely';
 import type { MetaDialect, Migration } from '../core/meta-store.ts';
 
 /** The schema of `schema.ts`, step by step. */
-export const registryMigrations: Migration[] = [{ name: '0001-registry', up: createTables }];
+export const registryMigrations: Migration[] = [
+  { name: '0001-registry', up: createTables },
+  { name: '0002-registry-public-pull', up: indexPublicRepositories },
+];
 
 async function createTables(database: Kysely<never>, dialect: MetaDialect): Promise<void> {
   const isSqlite = dialect.name === 'sqlite';
@@ -226,4 +229,9 @@ async function createTables(database: Kysely<never>, dialect: MetaDialect): Prom
     .execute();
   await index('audit_place', 'audit', ['account', 'region', 'id']).execute();
   await index('audit_repository', 'audit', ['account', 'region', 'repository', 'id']).execute();
+}
+
+/** Every stranger asks whether there is a public repository. */
+async function indexPublicRepositories(database: Kysely<never>): Promise<void> {
+  await sql`create index repository_public_pull on repository (id) where public_pull = 1`.execute(database);
 }

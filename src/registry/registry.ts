@@ -72,6 +72,8 @@ export interface Repositories {
   /** `undefined` removes it (raises `repository-policy-unknown` if there is none). The text has been checked by the caller. */
   setPolicy(caller: Caller, repository: Repository, policyText: string | undefined): Promise<Repository>;
   setPublicPull(caller: Caller, repository: Repository, publicPull: boolean): Promise<Repository>;
+  /** True when strangers may pull from any repository, of any account and region. */
+  hasPublic(): Promise<boolean>;
   resourceTags(repository: Repository): Promise<Record<string, string>>;
   /** Raises `too-many-resource-tags` (50). */
   addResourceTags(caller: Caller, repository: Repository, tags: Record<string, string>): Promise<void>;

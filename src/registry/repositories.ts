@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { Fault, isFault } from '../core/fault.ts';
 import type { Caller, Place } from '../core/place.ts';
 import type { RepositoryName } from '../core/repository-name.ts';
@@ -217,6 +218,16 @@ export function createRepositories(context: RegistryContext, applyTemplate?: App
 
     setPublicPull: (caller, repository, publicPull) =>
       update(caller, repository, 'repository.set-public-pull', { public_pull: publicPull ? 1 : 0 }, { publicPull }),
+
+    async hasPublic() {
+      // The literal lets the database use the index of public repositories only.
+      const one = meta.read
+        .selectFrom('repository')
+        .select('id')
+        .where(sql<boolean>`public_pull = 1`)
+        .limit(1);
+      return (await one.executeTakeFirst()) !== undefined;
+    },
 
     async resourceTags(repository) {
       const rows = await meta.read

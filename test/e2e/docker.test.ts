@@ -92,6 +92,50 @@ test('docker: layers of files go there and come back, and a stranger is told to 
   assert.equal(missing.code, 1);
 });
 
+test('docker, podman and skopeo pull from a public repository without a login, and from no other', async (t) => {
+  const engine = await startDockerEngine(t);
+  const podman = requireTool(t, 'podman');
+  const skopeo = requireTool(t, 'skopeo');
+  if (engine === undefined || podman === undefined || skopeo === undefined) return;
+  const server = await startHoldfast(t);
+  const aws = awsFor(t, server);
+  if (aws === undefined) return;
+  const folder = await folderFor(t);
+  await mkdir(join(folder, 'files'));
+  await writeFile(join(folder, 'files', 'hello'), 'hello\n');
+  for (const name of ['open', 'closed']) {
+    await aws('ecr', 'create-repository', '--repository-name', name);
+    output(await server.run(['push', join(folder, 'files'), `${name}:1`, '--cmd', '/hello']));
+  }
+  output(await server.run(['repository', 'public', 'open']));
+  const noLogin = join(folder, 'no-login.json');
+  await writeFile(noLogin, '{}');
+  const env = { ...server.env, HOME: folder };
+  const store = ['--root', join(folder, 'root'), '--runroot', join(folder, 'run'), '--storage-driver', 'vfs'];
+  const pulls: Record<string, (image: string) => Promise<Finished>> = {
+    docker: (image) => engine.docker(['pull', image]),
+    podman: (image) => runProgram(podman, [...store, 'pull', '--authfile', noLogin, '--tls-verify=false', image], { env }),
+    skopeo: (image) => runProgram(skopeo, ['inspect', '--no-creds', '--tls-verify=false', `docker://${image}`], { env }),
+  };
+  for (const [client, pull] of Object.entries(pulls)) {
+    output(await pull(`${server.registryHost}/open:1`));
+    const refused = await pull(`${server.registryHost}/closed:1`);
+    assert.notEqual(refused.code, 0, client);
+    assert.match(refused.stderr, /unauthorized/, client);
+  }
+
+  // Who logs in pushes as before, with the tokens that clients fetch now.
+  const image = `${server.registryHost}/open:1`;
+  const forged = await engine.docker(['login', '--username', 'AWS', '--password-stdin', server.registryHost], {
+    stdin: 'forged',
+  });
+  assert.notEqual(forged.code, 0);
+  assert.notEqual((await engine.docker(['push', image])).code, 0);
+  const password = (await aws('ecr', 'get-login-password')).trim();
+  output(await engine.docker(['login', '--username', 'AWS', '--password-stdin', server.registryHost], { stdin: password }));
+  output(await engine.docker(['push', image]));
+});
+
 test('podman: push and pull', async (t) => {
   const podman = requireTool(t, 'podman');
   if (podman === undefined) return;

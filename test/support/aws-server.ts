@@ -95,8 +95,8 @@ export async function startAwsServer(test: Pick<TestContext, 'after'>): Promise<
     json: createJsonProtocol({ services: [service], authenticate }),
     sts: createStsProtocol({ authenticate, userId: (principal) => principal.accessKeyId, faults: createEcrFaults() }),
   });
-  const { oci, download } = createOciWire({ registry, access, places: { account: ACCOUNT, regions: REGIONS } });
-  const server = createHttpServer({ handlers: { oci, aws, download }, clock, ids, log: silentLogger });
+  const oci = createOciWire({ registry, access, places: { account: ACCOUNT, regions: REGIONS } });
+  const server = createHttpServer({ handlers: { ...oci, aws }, clock, ids, log: silentLogger });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   const endpoint = `http://${host}`;

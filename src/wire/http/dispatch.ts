@@ -7,6 +7,8 @@ export interface HttpHandlers {
   oci: HttpHandler;
   /** `POST /`: the AWS JSON protocol. */
   aws: HttpHandler;
+  /** `/holdfast/token`: tokens for the registry API. */
+  token?: HttpHandler;
   /** `/holdfast/download/<grant>`: blobs by a signed link. */
   download?: HttpHandler;
   /** The rest of `/holdfast/`: our own API. */
@@ -20,6 +22,7 @@ export interface HttpHandlers {
 export function chooseHandler(handlers: HttpHandlers, method: IncomingMessage['method'], path: string): HttpHandler | undefined {
   if (path.startsWith('/v2/') || path === '/v2') return handlers.oci;
   if (path === '/') return method === 'POST' ? handlers.aws : undefined;
+  if (path === '/holdfast/token') return handlers.token;
   if (path.startsWith('/holdfast/')) return path.startsWith('/holdfast/download/') ? handlers.download : handlers.api;
   if (path === '/healthz') return handlers.healthz;
   if (path === '/metrics') return handlers.metrics;

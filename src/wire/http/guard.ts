@@ -5,7 +5,7 @@ import type { HttpHandler, RequestContext } from './context.ts';
 
 /** How a wire says that something went wrong. */
 export interface FailureAnswers {
-  fault(fault: Fault, request: IncomingMessage, response: ServerResponse, context: RequestContext): void;
+  fault(fault: Fault, request: IncomingMessage, response: ServerResponse, context: RequestContext): void | Promise<void>;
   /** Something that is not a fault: a bug, or a broken machine. The causes are in the log already. */
   internal(request: IncomingMessage, response: ServerResponse, context: RequestContext): void;
 }
@@ -16,7 +16,7 @@ export function guard(handle: HttpHandler, answers: FailureAnswers): HttpHandler
     try {
       await handle(request, response, context);
     } catch (error) {
-      failRequest(error, request, response, context, answers);
+      await failRequest(error, request, response, context, answers);
     }
   };
 }
@@ -27,7 +27,7 @@ export function failRequest(
   response: ServerResponse,
   context: RequestContext,
   answers: FailureAnswers,
-): void {
+): void | Promise<void> {
   const fault = isFault(error);
   if (isClientGone(request, response)) {
     context.log.debug('client went away', {
@@ -35,7 +35,7 @@ export function failRequest(
       error: error instanceof Error ? error.message : String(error),
     });
     response.destroy();
-    return;
+    return undefined;
   }
   if (!fault) {
     context.log.error('request failed', { requestId: context.requestId, method: request.method, causes: describeCauses(error) });
@@ -44,11 +44,11 @@ export function failRequest(
     // The status is out; a cut connection is the only way left to say that the body is not whole.
     if (fault) context.log.error('answer cut short', { requestId: context.requestId, causes: describeCauses(error) });
     response.destroy();
-    return;
+    return undefined;
   }
   response.setHeader('X-Request-Id', context.requestId);
-  if (fault) answers.fault(error, request, response, context);
-  else answers.internal(request, response, context);
+  if (fault) return answers.fault(error, request, response, context);
+  return answers.internal(request, response, context);
 }
 
 /** True when nobody can read an answer any more. */

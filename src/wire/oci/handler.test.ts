@@ -184,6 +184,44 @@ test('a public repository is read by anybody and written by nobody without a nam
   assert.equal((await call('GET', '/v2/', { as })).status, 401);
 });
 
+test('where something is public, strangers are sent for a token, and everybody gets one for what they may', async (t) => {
+  const { server, call } = await pushed(t);
+  const name = 'team/app' as RepositoryName;
+  const repository = await server.registry.repositories.get(caller, name);
+  await server.registry.repositories.create(caller, 'team/own' as RepositoryName);
+  const challenge = async (): Promise<unknown> => (await call('GET', '/v2/', { as: 'nobody' })).headers['www-authenticate'];
+  assert.match(String(await challenge()), /^Basic /);
+  await server.registry.repositories.setPublicPull(caller, repository, true);
+  assert.equal(await challenge(), `Bearer realm="${server.endpoint}/holdfast/token",service="ecr.amazonaws.com"`);
+
+  const fetchToken = async (headers: OutgoingHttpHeaders): Promise<string> => {
+    const answer = await call('GET', '/holdfast/token?service=x&scope=repository:team/app:pull', { as: 'nobody', headers });
+    assert.equal(answer.status, 200, answer.text);
+    return (JSON.parse(answer.text) as { token: string }).token;
+  };
+  const get = async (token: string, url: string): Promise<number> =>
+    (await call('GET', url, { as: 'nobody', headers: { Authorization: `Bearer ${token}` } })).status;
+  const stranger = await fetchToken({});
+  assert.equal(await get(stranger, '/v2/team/app/manifests/v1'), 200);
+  assert.equal(await get(stranger, '/v2/team/own/tags/list'), 401);
+  assert.equal(await get(stranger, '/v2/'), 401);
+
+  const reader = await server.createKey('reader', 'pull:team/*');
+  const basic = (text: string): OutgoingHttpHeaders => ({ Authorization: `Basic ${Buffer.from(text).toString('base64')}` });
+  const known = await fetchToken(basic(`${reader.accessKeyId}:${reader.secretAccessKey}`));
+  assert.equal(await get(known, '/v2/team/own/tags/list'), 200);
+  const push = { as: 'nobody', headers: { Authorization: `Bearer ${known}` } } as const;
+  assert.equal((await call('POST', '/v2/team/own/blobs/uploads/', push)).status, 403);
+  assert.equal(await fetchToken(basic(`AWS:${known}`)), known, 'a password is not made to live longer');
+  await server.access.keys.revoke(reader.accessKeyId);
+  assert.equal(await get(known, '/v2/team/own/tags/list'), 401);
+  assert.equal((await call('GET', '/holdfast/token', { as: 'nobody', headers: basic('AWS:forged') })).status, 401);
+  assert.equal((await call('POST', '/holdfast/token', { as: 'nobody' })).status, 405);
+
+  await server.registry.repositories.setPublicPull(caller, repository, false);
+  assert.match(String(await challenge()), /^Basic /);
+});
+
 test('a host name of ECR leads to its region, an unknown one to a clear error', async (t) => {
   const { call } = await pushed(t);
   const at = (host: string): Promise<Answer> => call('GET', '/v2/team/app/manifests/v1', { headers: { Host: host } });

@@ -4,7 +4,7 @@ import type { TagImmutableWording } from '../ecr/faults.ts';
 import type { HttpHandler } from '../http/context.ts';
 import { guard } from '../http/guard.ts';
 import { loggablePath, splitTarget } from '../http/target.ts';
-import { parseBasic } from './credentials.ts';
+import { parseCredentials } from './credentials.ts';
 import type { Exchange, OciDeps } from './exchange.ts';
 import { createOciFaults } from './faults.ts';
 import { createHostPlaces, type ServedPlaces } from './host-place.ts';
@@ -13,6 +13,7 @@ import type { OciAccess } from './ports.ts';
 import { chooseRoute } from './routes.ts';
 import { createBlobSender } from './send-blob.ts';
 import { createOciFailures, sendError } from './send-error.ts';
+import { createTokenHandler } from './token.ts';
 
 export interface OciWireOptions {
   registry: Registry;
@@ -21,24 +22,26 @@ export interface OciWireOptions {
   tagImmutableMessage?: TagImmutableWording;
 }
 
-/** The registry API below `/v2/`, and downloads by a signed link below `/holdfast/download/`. */
-export function createOciWire(options: OciWireOptions): { oci: HttpHandler; download: HttpHandler } {
+/** The registry API below `/v2/`, tokens for it at `/holdfast/token`, and downloads by a signed link below `/holdfast/download/`. */
+export function createOciWire(options: OciWireOptions): { oci: HttpHandler; token: HttpHandler; download: HttpHandler } {
   const { registry, access } = options;
   const deps: OciDeps = { registry, access, blobs: createBlobSender() };
   const placeOf = createHostPlaces(options.places);
   const failures = createOciFailures(
     createOciFaults(options.tagImmutableMessage === undefined ? {} : { tagImmutableMessage: options.tagImmutableMessage }),
+    () => registry.repositories.hasPublic(),
   );
 
   const oci: HttpHandler = async (request, response, context) => {
     const { path, query } = splitTarget(request.url ?? '/');
-    const credentials = parseBasic(request.headers.authorization);
+    const credentials = parseCredentials(request.headers.authorization);
     const principal = credentials && (await access.authenticateBasic(credentials.user, credentials.password));
     const target = parseOciPath(path);
     // A stranger learns nothing but that there is something to log in to, unless a repository is public.
     if (principal === undefined && (target === undefined || !('name' in target)))
       throw new Fault('unauthenticated', { reason: 'log in first' });
-    if (target === undefined) throw new Fault('operation-unknown', { operation: `${request.method} ${loggablePath(path).slice(0, 300)}` });
+    if (target === undefined)
+      throw new Fault('operation-unknown', { operation: `${request.method} ${loggablePath(path).slice(0, 300)}` });
     const route = chooseRoute(target, request.method);
     if (typeof route !== 'function') {
       if (principal === undefined) throw new Fault('unauthenticated', { reason: 'log in first' });
@@ -61,5 +64,9 @@ export function createOciWire(options: OciWireOptions): { oci: HttpHandler; down
     await deps.blobs.send(request, response, await registry.layers.open(repository, grant.digest));
   };
 
-  return { oci: guard(oci, failures), download: guard(download, failures) };
+  return {
+    oci: guard(oci, failures),
+    token: guard(createTokenHandler(access), failures),
+    download: guard(download, failures),
+  };
 }

@@ -7,6 +7,6 @@ import type { Repository } from '../../registry/registry.ts';
 export type Resource = Repository | (Place & { readonly name: RepositoryName | '*' });
 
 /** What this wire needs of the access room. */
-export type OciAccess = Pick<Access, 'authenticateBasic' | 'authorize' | 'readResourcePolicy'> & {
+export type OciAccess = Pick<Access, 'authenticateBasic' | 'authorize' | 'issueToken' | 'readResourcePolicy'> & {
   readonly downloads: Pick<Access['downloads'], 'verify'>;
 };

@@ -5,13 +5,18 @@ import type { FailureAnswers } from '../http/guard.ts';
 import { sendJson, sendText } from '../http/send.ts';
 import { API_VERSION } from './api-version.ts';
 import type { OciError } from './faults.ts';
+import { TOKEN_PATH } from './token.ts';
 
-/** Failures in the words of the registry API. */
-export function createOciFailures(faults: FaultTable<OciError>): FailureAnswers {
+/** Failures in the words of the registry API. `hasPublic`: whether strangers may pull anything here. */
+export function createOciFailures(faults: FaultTable<OciError>, hasPublic: () => Promise<boolean>): FailureAnswers {
   return {
-    fault(fault, request, response) {
+    async fault(fault, request, response) {
       const error = answerFault(faults, fault);
-      if (error.status === 401) sendChallenge(request, response);
+      if (error.status === 401)
+        sendText(response, 401, 'Not Authorized\n', {
+          ...API_VERSION,
+          'WWW-Authenticate': challenge(request, await hasPublic()),
+        });
       else sendError(response, error);
     },
     internal(_request, response, context) {
@@ -28,12 +33,16 @@ export function sendError(response: ServerResponse, { status, code, message, det
   sendJson(response, status, { errors: [{ code, message, ...(detail ? { detail } : {}) }] }, { ...API_VERSION, ...headers });
 }
 
-/** What ECR answers to missing or wrong credentials, to the letter (seen in NVIDIA/enroot#59 and go-containerregistry#861). */
-function sendChallenge(request: IncomingMessage, response: ServerResponse): void {
-  const host = request.headers.host ?? 'localhost';
-  const realm = /^[A-Za-z0-9.:[\]_-]+$/.test(host) ? host : 'localhost';
-  sendText(response, 401, 'Not Authorized\n', {
-    ...API_VERSION,
-    'WWW-Authenticate': `Basic realm="${requestScheme(request)}://${realm}/",service="ecr.amazonaws.com"`,
-  });
+/**
+ * What ECR answers to missing or wrong credentials, to the letter (seen in NVIDIA/enroot#59 and go-containerregistry#861).
+ * Docker gives up at once when it is asked for Basic credentials that it does not have, even for what needs none; where
+ * something is public, clients are sent to fetch a token instead, which strangers get too.
+ */
+function challenge(request: IncomingMessage, hasPublic: boolean): string {
+  const named = request.headers.host ?? 'localhost';
+  const host = /^[A-Za-z0-9.:[\]_-]+$/.test(named) ? named : 'localhost';
+  const origin = `${requestScheme(request)}://${host}`;
+  return hasPublic
+    ? `Bearer realm="${origin}${TOKEN_PATH}",service="ecr.amazonaws.com"`
+    : `Basic realm="${origin}/",service="ecr.amazonaws.com"`;
 }
