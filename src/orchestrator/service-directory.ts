@@ -11,6 +11,8 @@ export interface ServiceDirectory {
   needsTaskDefinition(arn: string): Promise<boolean>;
   /** A resource of services that can have tags (a service, a task set): is it there? */
   hasTaggable(place: Place, arn: string): Promise<boolean>;
+  /** A host of the cluster takes tasks from now on, or takes none: its services may have to move. */
+  hostsChanged(clusterId: number): void;
 }
 
 /** For a room without services. */
@@ -19,4 +21,5 @@ export const noServices: ServiceDirectory = {
   find: async () => undefined,
   needsTaskDefinition: async () => false,
   hasTaggable: async () => false,
+  hostsChanged() {},
 };

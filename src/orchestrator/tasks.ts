@@ -52,6 +52,8 @@ export interface Tasks {
   launch(task: TaskRow): Promise<void>;
   /** Has tasks stopped: their rows say why from now on. Those that have stopped, or are stopping, keep their reason. */
   stop(ids: string[], why: { code: StopCode; reason: string }): Promise<TaskRow[]>;
+  /** Scale-in and deployments leave the tasks alone until then (milliseconds since the epoch); undefined: no longer. */
+  protect(ids: string[], until: number | undefined): Promise<TaskRow[]>;
   /** For the runtime's listener; changes are written in order, several in one transaction. */
   onObserved(observed: ObservedTask): void;
   /** Told of each change after it is written, the ones that `stop` makes too. Must not throw. */
@@ -202,6 +204,16 @@ export function createTasks(context: OrchestratorContext): Tasks {
     return changes.map(({ after }) => after);
   }
 
+  async function protect(protected_: string[], until: number | undefined): Promise<TaskRow[]> {
+    const changes = await meta.transact((transaction) =>
+      changeRows(transaction, protected_, ({ protectedUntil: _, ...row }) =>
+        row.desiredStatus === 'STOPPED' ? undefined : { ...row, ...(until === undefined ? {} : { protectedUntil: until }) },
+      ),
+    );
+    tell(changes);
+    return changes.map(({ after }) => after);
+  }
+
   function onObserved(observed: ObservedTask): void {
     waiting.set(observed.id, observed);
     pump ??= Promise.resolve().then(drain);
@@ -294,6 +306,7 @@ export function createTasks(context: OrchestratorContext): Tasks {
     createTaskRow,
     launch,
     stop,
+    protect,
     onObserved,
     listen: (listener) => void listeners.push(listener),
     find,
@@ -351,6 +364,7 @@ async function changeRows(
           stopped_at: after.stoppedAt ?? null,
           stop_code: after.stopCode ?? null,
           stopped_reason: after.stoppedReason ?? null,
+          protected_until: after.protectedUntil ?? null,
           sight: JSON.stringify(after.sight),
         })
         .where('id', '=', after.id)
