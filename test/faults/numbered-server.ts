@@ -10,6 +10,7 @@ import { parseRepositoryName } from '../../src/core/repository-name.ts';
 import { createNodeFileSystem } from '../../src/drivers/blobs/file-system.ts';
 import { openFileBlobs } from '../../src/drivers/blobs/fs.ts';
 import { systemClock } from '../../src/drivers/system/clock.ts';
+import { createLineLogger } from '../../src/drivers/system/logger.ts';
 import type { RegistryTables } from '../../src/registry/schema.ts';
 import { startServer } from '../../src/serve.ts';
 import { checkInvariants } from '../support/check-invariants.ts';
@@ -78,7 +79,8 @@ const config = readConfig(
 );
 const server = await startServer(config, {
   clock,
-  log: silentLogger,
+  // Whatever it calls an error is one that nobody provoked.
+  log: createLineLogger(process.stderr, 'error', clock),
   fileSystem: stepFiles(createNodeFileSystem(), step),
   meta(inner) {
     metaStore = inner as unknown as MetaStore<RegistryTables>;
