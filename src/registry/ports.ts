@@ -17,9 +17,9 @@ export interface BlobStore {
   /**
    * Writes `source` behind the first `offset` bytes of the staging file (anything beyond them is cut off first) and
    * gives the new length. When `source` fails, or gives more than `limit` bytes (`blob-too-large`), the file is cut
-   * back to `offset` and the error comes through. One call at a time for each upload. The source must not use the
-   * memory of a chunk again. `undefined`, with nothing written, when the staging file is gone or shorter than `offset`
-   * (power was lost before its bytes reached the disk): the session is to begin anew.
+   * back to `offset` and the error comes through. One call at a time for each upload. A chunk is done with when the
+   * next is asked for: the source may use its memory again. `undefined`, with nothing written, when the staging file is
+   * gone or shorter than `offset` (power was lost before its bytes reached the disk): the session is to begin anew.
    */
   append(uploadId: string, offset: number, source: AsyncIterable<Uint8Array>, limit: number): Promise<number | undefined>;
   /**

@@ -1,10 +1,12 @@
-import { createHash, type Hash } from 'node:crypto';
 import { join } from 'node:path';
 import { digestAlgorithm, digestHex, isDigest, type Digest, type DigestAlgorithm } from '../../core/digest.ts';
 import { Fault } from '../../core/fault.ts';
 import type { Logger } from '../../core/logger.ts';
 import type { BlobReader, BlobStore } from '../../registry/ports.ts';
 import { createNodeFileSystem, errorCode, type FileSystem, type OpenFile } from './file-system.ts';
+import { createGrowingHash, type GrowingHash } from './growing-hash.ts';
+import { createHashThreads } from './hash-threads.ts';
+import { createSlabs } from './slabs.ts';
 import { createTurnstile } from './turnstile.ts';
 import { writeChunks } from './write-chunks.ts';
 
@@ -18,10 +20,6 @@ export interface FileBlobsOptions {
   onFatal?: (reason: string) => void;
 }
 
-/** Memory for bytes on their way to the disk, all uploads together. */
-const BATCH_BUDGET = 64 * 1024 * 1024;
-const BATCH_LARGEST = 1024 * 1024;
-const BATCH_SMALLEST = 64 * 1024;
 /** Write-out begins this early, so that the last flush, which the client waits for, is short. */
 const EARLY_SYNC_BYTES = 32 * 1024 * 1024;
 /** Flushes at one time: each holds a thread of libuv's pool, which reads need, too. */
@@ -33,7 +31,7 @@ const UPLOAD_ID = /^[A-Za-z0-9-]{1,64}$/;
 interface LiveUpload {
   algorithm: DigestAlgorithm;
   bytes: number;
-  hash: Hash;
+  hash: GrowingHash;
   /** Bytes written since its last early flush began. */
   unsynced: number;
 }
@@ -58,7 +56,8 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
   const live = new Map<string, LiveUpload>();
   const background = new Set<Promise<unknown>>();
   const syncTurn = createTurnstile(SYNCS);
-  let appending = 0;
+  const slabs = createSlabs();
+  const threads = createHashThreads();
   let failed: string | undefined;
 
   const blobFolder = (digest: Digest) => join(root, 'blobs', digestAlgorithm(digest), digestHex(digest).slice(0, 2));
@@ -112,16 +111,16 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
     flushed.add(path);
   }
 
-  function batchBytes(): number {
-    const share = BATCH_BUDGET / (2 * Math.max(appending, 1));
-    return Math.max(BATCH_SMALLEST, Math.min(BATCH_LARGEST, share));
-  }
-
   function inBackground(work: Promise<unknown>): void {
     const done = work
       .catch((error: unknown) => log.debug('background work of the blob store failed', { error: String(error) }))
       .finally(() => background.delete(done));
     background.add(done);
+  }
+
+  function forget(uploadId: string): void {
+    live.get(uploadId)?.hash.free();
+    live.delete(uploadId);
   }
 
   async function openUpload(uploadId: string): Promise<OpenFile | undefined> {
@@ -138,7 +137,7 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
     createUpload: (uploadId, algorithm = 'sha256') =>
       writing(async () => {
         await files.create(uploadPath(uploadId));
-        live.set(uploadId, { algorithm, bytes: 0, hash: createHash(algorithm), unsynced: 0 });
+        live.set(uploadId, { algorithm, bytes: 0, hash: createGrowingHash(algorithm, threads), unsynced: 0 });
       }),
 
     append: (uploadId, offset, source, limit) =>
@@ -147,11 +146,11 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
         if (file === undefined) return undefined;
         const known = live.get(uploadId);
         const state = known?.bytes === offset ? known : undefined;
-        if (state === undefined) live.delete(uploadId);
+        if (state === undefined) forget(uploadId);
         const hash = state?.hash.copy();
+        let isKept = false;
         let earlySync: Promise<unknown> | undefined;
         let unsynced = state?.unsynced ?? 0;
-        appending++;
         try {
           const { bytes } = await file.stat();
           if (bytes < offset) return undefined;
@@ -162,7 +161,7 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
             source,
             limit,
             hash,
-            batchBytes,
+            slabs,
             written(count) {
               unsynced += count;
               if (unsynced < EARLY_SYNC_BYTES || earlySync !== undefined || failed !== undefined) return;
@@ -176,11 +175,15 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
             await file.truncate(offset);
             throw error;
           });
-          if (state !== undefined && hash !== undefined)
+          // Discarded while the bytes came in, it is gone already.
+          if (state !== undefined && hash !== undefined && live.get(uploadId) === state) {
+            forget(uploadId);
             live.set(uploadId, { algorithm: state.algorithm, bytes: offset + length, hash, unsynced });
+            isKept = true;
+          }
           return offset + length;
         } finally {
-          appending--;
+          if (!isKept) hash?.free();
           const close = () => file.close();
           if (earlySync === undefined) await close();
           else inBackground(earlySync.then(close));
@@ -189,10 +192,8 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
 
     async uploadDigest(uploadId, size, algorithm) {
       const known = live.get(uploadId);
-      const hex =
-        known?.bytes === size && known.algorithm === algorithm
-          ? known.hash.copy().digest('hex')
-          : await orAbsent(() => files.hash(uploadPath(uploadId), algorithm, size));
+      const grown = known?.bytes === size && known.algorithm === algorithm ? await known.hash.digest() : undefined;
+      const hex = grown ?? (await orAbsent(() => files.hash(uploadPath(uploadId), algorithm, size)));
       return hex === undefined ? undefined : (`${algorithm}:${hex}` as Digest);
     },
 
@@ -206,7 +207,7 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
         }
         await ensureDirectory(blobFolder(digest));
         await files.rename(uploadPath(uploadId), blobPath(digest));
-        live.delete(uploadId);
+        forget(uploadId);
         await sync(() => files.syncDirectory(blobFolder(digest)), blobFolder(digest));
         return (await files.stat(blobPath(digest))).stamp;
       }),
@@ -221,7 +222,7 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
       }),
 
     async discardUpload(uploadId) {
-      live.delete(uploadId);
+      forget(uploadId);
       await orAbsent(() => files.unlink(uploadPath(uploadId)));
     },
 
@@ -288,6 +289,7 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
 
     async close() {
       await Promise.all(background);
+      await threads.close();
       await files.close();
     },
   };

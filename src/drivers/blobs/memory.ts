@@ -35,7 +35,7 @@ export function createMemoryBlobs({ now }: { now: () => number }): BlobStore & {
       for await (const chunk of source) {
         total += chunk.length;
         if (total > limit) throw new Fault('blob-too-large', { limit });
-        parts.push(chunk);
+        parts.push(Uint8Array.from(chunk));
       }
       // Discarded while the bytes came in: there is nothing to append to any more.
       if (!uploads.has(uploadId)) return undefined;

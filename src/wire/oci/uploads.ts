@@ -3,6 +3,7 @@ import { digestAlgorithm, isDigestAlgorithm, parseDigest, type Digest } from '..
 import { Fault, isFault } from '../../core/fault.ts';
 import { isRepositoryName, type RepositoryName } from '../../core/repository-name.ts';
 import type { Chunk, Repository } from '../../registry/registry.ts';
+import { bodyChunks } from '../http/body-chunks.ts';
 import { acceptBody, contentLength, hasBody } from '../http/body.ts';
 import { sendEmpty } from '../http/send.ts';
 import { API_VERSION } from './api-version.ts';
@@ -103,9 +104,7 @@ async function expectedChunk(exchange: Exchange, repository: Repository, uploadI
 function chunkOf(request: IncomingMessage): Chunk {
   acceptBody(request);
   const length = contentLength(request) ?? (hasBody(request) ? undefined : 0);
-  // Leaving the loop must not destroy the request: its connection still has to carry the answer.
-  const source = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
-  return { source, ...(length === undefined ? {} : { length }) };
+  return { source: bodyChunks(request), ...(length === undefined ? {} : { length }) };
 }
 
 /** Where a client names no repository to mount from, this many are tried. */

@@ -1,0 +1,28 @@
+import { createHash, type Hash } from 'node:crypto';
+import { parentPort } from 'node:worker_threads';
+import type { HashOrder, HashReceipt } from './hash-threads.ts';
+
+const hashes = new Map<number, Hash>();
+const answer = (receipt: HashReceipt): void => parentPort?.postMessage(receipt);
+
+function hashOf(key: number): Hash {
+  const hash = hashes.get(key);
+  if (hash === undefined) throw new Error(`no hash ${key}`);
+  return hash;
+}
+
+parentPort?.on('message', (order: HashOrder) => {
+  switch (order.do) {
+    case 'start':
+      return void hashes.set(order.key, createHash(order.algorithm));
+    case 'copy':
+      return void hashes.set(order.key, hashOf(order.from).copy());
+    case 'free':
+      return void hashes.delete(order.key);
+    case 'update':
+      hashOf(order.key).update(order.bytes);
+      return answer({ ticket: order.ticket });
+    case 'digest':
+      return answer({ ticket: order.ticket, hex: hashOf(order.key).copy().digest('hex') });
+  }
+});
