@@ -13,6 +13,11 @@ import { removeTag, repositoryTime } from './tag-moves.ts';
 
 export type DeletionCause = 'delete' | 'expire';
 
+/** How long what is deleted can be restored. */
+interface Grace {
+  readonly options: Pick<RegistryContext['options'], 'graceMs'>;
+}
+
 /** Deleting: an image leaves every wire at once, and lies among the deleted ones until its grace period ends. */
 export function createDeletions(context: RegistryContext): Pick<Images, 'untag' | 'delete'> {
   const { meta, clock } = context;
@@ -67,7 +72,7 @@ export function createDeletions(context: RegistryContext): Pick<Images, 'untag' 
  */
 export async function deleteImage(
   transaction: RegistryTransaction,
-  context: Pick<RegistryContext, 'clock' | 'options'>,
+  context: Pick<RegistryContext, 'clock'> & Grace,
   caller: Caller,
   repository: Repository,
   digest: Digest,
@@ -101,7 +106,7 @@ export function imageHeld(repository: Repository, digest: Digest, holds: Hold[])
  */
 export async function moveToDeleted(
   transaction: RegistryTransaction,
-  { options }: Pick<RegistryContext, 'options'>,
+  { options }: Grace,
   caller: Caller,
   repository: Repository,
   which: { image?: { id: number; digest: Digest }; cause: DeletionCause; run?: string; now: number },

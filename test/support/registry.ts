@@ -11,6 +11,7 @@ import type { MetaStore } from '../../src/core/meta-store.ts';
 import type { Caller } from '../../src/core/place.ts';
 import type { RepositoryName } from '../../src/core/repository-name.ts';
 import { openSqliteMeta } from '../../src/drivers/meta/sqlite.ts';
+import { lifecycleMigrations } from '../../src/lifecycle/migrations.ts';
 import { createAuditLog } from '../../src/registry/audit.ts';
 import { defaultRegistryOptions, type RegistryContext, type RegistryOptions } from '../../src/registry/context.ts';
 import { createHolds } from '../../src/registry/holds.ts';
@@ -40,7 +41,7 @@ export async function openTestMeta(
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-registry-'));
   const meta = await openSqliteMeta<RegistryTables>({
     path: join(folder, 'meta.db'),
-    migrations: registryMigrations,
+    migrations: [...registryMigrations, ...lifecycleMigrations],
     now: () => 0,
   });
   test.after(async () => {

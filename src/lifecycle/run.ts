@@ -1,0 +1,289 @@
+import type { Digest } from '../core/digest.ts';
+import { isFault } from '../core/fault.ts';
+import type { Caller } from '../core/place.ts';
+import { recordAudit } from '../registry/audit.ts';
+import { archiveImage } from '../registry/image-archive.ts';
+import { deleteImage } from '../registry/image-delete.ts';
+import { getImage } from '../registry/image-rows.ts';
+import type { Repository } from '../registry/registry.ts';
+import { readRepository } from '../registry/repository-rows.ts';
+import type { LifecycleContext, LifecycleTransaction } from './context.ts';
+import { evaluateLifecycle, type ImageVerdict } from './evaluate.ts';
+import { evaluateRepository, type Evaluation } from './explain.ts';
+import type { LifecycleRun } from './lifecycle.ts';
+import { parseLifecyclePolicy } from './parse-policy.ts';
+import { asRegistry, findPolicy, getPolicy } from './policies.ts';
+import type { LifecyclePolicy } from './policy.ts';
+import { PREVIEW_LIFETIME } from './previews.ts';
+import { readRepositoryImages, readStamp } from './read-images.ts';
+import { forgetWaiting, toRun, writeRun, type RunDetail, type RunRow } from './run-rows.ts';
+import { summarizeVerdicts } from './summarize.ts';
+
+/** Images that leave in one transaction: enough to be quick, few enough that pushes get their turn in between. */
+const BATCH = 100;
+/** Of the images that a run left alone, so many are told by name. */
+const MOST_TOLD = 100;
+
+export interface RunOptions {
+  /** A person has seen what it will do. */
+  confirmed: boolean;
+  /** Ids of the runs under way, for `toRun`. */
+  active: Set<string>;
+}
+
+/** What a run goes by while it works; decided anew whenever the repository has changed. */
+interface Basis {
+  verdicts: ReadonlyMap<Digest, ImageVerdict>;
+  pulls: ReadonlyMap<Digest, number | undefined>;
+  stamp: number;
+}
+
+/**
+ * One run of a repository's policy. It is planned once, and each image is decided again in the transaction in which it
+ * leaves: where anything was pushed, pulled, retagged, held or deleted meanwhile, the whole repository is evaluated anew
+ * there, and only what still goes goes. Nothing goes that the plan did not have.
+ */
+export async function runPolicy(
+  context: LifecycleContext,
+  caller: Caller,
+  repository: Repository,
+  { confirmed, active }: RunOptions,
+): Promise<LifecycleRun> {
+  const { meta, clock, ids, log } = context;
+  const row = await getPolicy(meta.read, repository);
+  const policy = parseLifecyclePolicy(row.text);
+  const evaluation = await evaluateRepository(context, repository, policy);
+  const counts = summarizeVerdicts(policy, evaluation.images, evaluation.verdicts);
+  let plan = evaluation.verdicts.filter(({ verdict }) => verdict === 'expire' || verdict === 'archive');
+
+  const run: RunRow = {
+    id: ids.uuid(),
+    account: repository.account,
+    region: repository.region,
+    repository: repository.name,
+    policy_text: row.text,
+    started_at: evaluation.now,
+    finished_at: evaluation.now,
+    status: 'done',
+    principal: caller.principal,
+    images: counts.images,
+    expired: 0,
+    archived: 0,
+    held: counts.held,
+    detail: '',
+  };
+
+  if (counts.waits !== undefined && !confirmed) {
+    const seen = await readPreviewed(context, repository, row.text);
+    if (seen === undefined) return waitForWord(context, repository, run, counts.waits, active);
+    plan = plan.filter(({ digest }) => seen.has(digest));
+  }
+
+  const detail: RunDetail = { archived: [], left: [] };
+  let basis = basisOf(evaluation);
+  active.add(run.id);
+  try {
+    for (let from = 0; from < plan.length; from += BATCH) {
+      await context.flushPulls();
+      const batch = plan.slice(from, from + BATCH);
+      const done = await meta.transact(async (transaction) => {
+        const now = { ...run, detail: JSON.stringify(detail), status: 'running' };
+        return actOnBatch(transaction, context, caller, { repository, policy, basis, batch, run: now, detail });
+      });
+      if (done === undefined) {
+        log.info('a lifecycle run ended early: the policy was changed', { repository: repository.name, run: run.id });
+        break;
+      }
+      basis = done.basis;
+      run.expired += done.expired;
+      run.archived += done.archived.length;
+      detail.archived.push(...done.archived);
+      detail.left.push(...done.left.slice(0, MOST_TOLD - detail.left.length));
+    }
+  } finally {
+    active.delete(run.id);
+  }
+
+  run.finished_at = clock.now();
+  run.detail = JSON.stringify(detail);
+  await meta.transact(async (transaction) => {
+    await forgetWaiting(transaction, repository);
+    if (run.expired + run.archived > 0) await writeRun(transaction, run);
+    await noteEvaluation(transaction, repository, evaluation.now);
+  });
+  if (run.expired + run.archived > 0)
+    log.info('a lifecycle policy was carried out', {
+      repository: repository.name,
+      run: run.id,
+      expired: run.expired,
+      archived: run.archived,
+      held: run.held,
+    });
+  return toRun(run, active);
+}
+
+async function waitForWord(
+  { meta, log }: LifecycleContext,
+  repository: Repository,
+  run: RunRow,
+  reason: string,
+  active: ReadonlySet<string>,
+): Promise<LifecycleRun> {
+  const waits = `${reason} It waits for your word: holdfast lifecycle apply ${repository.name}`;
+  const row: RunRow = {
+    ...run,
+    status: 'waiting',
+    detail: JSON.stringify({ waits, archived: [], left: [] } satisfies RunDetail),
+  };
+  await meta.transact(async (transaction) => {
+    await forgetWaiting(transaction, repository);
+    await writeRun(transaction, row);
+    await noteEvaluation(transaction, repository, run.started_at);
+  });
+  log.warn('a lifecycle run waits for a word', { repository: repository.name, run: run.id, reason: waits });
+  return toRun(row, active);
+}
+
+/**
+ * What a person saw go in a preview of this very policy, and put nonetheless: that is the word for these images.
+ * `undefined` when there was no such preview in the last day.
+ */
+async function readPreviewed(
+  { meta, clock }: LifecycleContext,
+  repository: Repository,
+  policyText: string,
+): Promise<Set<string> | undefined> {
+  const preview = await meta.read
+    .selectFrom('lifecycle_preview')
+    .select('started_at')
+    .where('repository_id', '=', repository.id)
+    .where('status', '=', 'COMPLETE')
+    .where('policy_text', '=', policyText)
+    .executeTakeFirst();
+  if (preview === undefined || clock.now() - preview.started_at > PREVIEW_LIFETIME) return undefined;
+  const rows = await meta.read
+    .selectFrom('lifecycle_preview_image')
+    .select('digest')
+    .where('repository_id', '=', repository.id)
+    .execute();
+  return new Set(rows.map(({ digest }) => digest));
+}
+
+interface Batch {
+  repository: Repository;
+  policy: LifecyclePolicy;
+  basis: Basis;
+  batch: ImageVerdict[];
+  run: RunRow;
+  detail: RunDetail;
+}
+
+interface BatchDone {
+  basis: Basis;
+  expired: number;
+  archived: Digest[];
+  left: RunDetail['left'];
+}
+
+/** `undefined` when the policy is no longer the one that was planned with. */
+async function actOnBatch(
+  transaction: LifecycleTransaction,
+  context: LifecycleContext,
+  caller: Caller,
+  { repository: known, policy, basis: planned, batch, run, detail }: Batch,
+): Promise<BatchDone | undefined> {
+  const registry = asRegistry(transaction);
+  const repository = await readRepository(registry, known);
+  if ((await findPolicy(transaction, repository))?.text !== run.policy_text) return undefined;
+  const basis = await refresh(transaction, context, { repository, policy, basis: planned, batch });
+  const options = { graceMs: context.graceMs };
+  const done: BatchDone = { basis, expired: 0, archived: [], left: [] };
+  for (const { digest, verdict } of batch) {
+    const current = basis.verdicts.get(digest);
+    if (current?.verdict !== verdict) {
+      done.left.push({ digest, reason: current === undefined ? 'it was deleted meanwhile' : 'it changed meanwhile, and stays' });
+      continue;
+    }
+    const facts = { run: run.id, rule: current.rule };
+    try {
+      if (verdict === 'archive') {
+        await archiveImage(registry, caller, repository, await getImage(registry, repository, digest), context.clock.now(), facts);
+        done.archived.push(digest);
+      } else {
+        const deletion = { cause: 'expire', run: run.id } as const;
+        const tags = await deleteImage(registry, { clock: context.clock, options }, caller, repository, digest, deletion);
+        await recordAudit(registry, caller, {
+          at: context.clock.now(),
+          action: 'image.expire',
+          repository: repository.name,
+          detail: { digest, tags, ...facts },
+        });
+        done.expired++;
+      }
+    } catch (error) {
+      const reason = whyLeft(error);
+      if (reason === undefined) throw error;
+      done.left.push({ digest, reason });
+    }
+  }
+  await writeRun(transaction, {
+    ...run,
+    expired: run.expired + done.expired,
+    archived: run.archived + done.archived.length,
+    finished_at: context.clock.now(),
+    detail: JSON.stringify({ ...detail, archived: [...detail.archived, ...done.archived] } satisfies RunDetail),
+  });
+  return { ...done, basis: { ...basis, stamp: await readStamp(transaction, repository) } };
+}
+
+/** The basis as it is when the batch's transaction begins: what was planned with, unless something has changed since. */
+async function refresh(
+  transaction: LifecycleTransaction,
+  { clock }: LifecycleContext,
+  { repository, policy, basis, batch }: Pick<Batch, 'repository' | 'policy' | 'basis' | 'batch'>,
+): Promise<Basis> {
+  const rows = await transaction
+    .selectFrom('manifest')
+    .select(['digest', 'pulled_at'])
+    .where('repository_id', '=', repository.id)
+    .where(
+      'digest',
+      'in',
+      batch.map(({ digest }) => digest),
+    )
+    .execute();
+  const isPulled = rows.some(({ digest, pulled_at }) => (pulled_at ?? undefined) !== basis.pulls.get(digest as Digest));
+  if (!isPulled && (await readStamp(transaction, repository)) === basis.stamp) return basis;
+  const now = clock.now();
+  const read = await readRepositoryImages(transaction, repository, now);
+  if (read === undefined) throw new Error('a repository changed inside a transaction');
+  return basisOf({ ...read, now, verdicts: evaluateLifecycle(policy, read.images, now) });
+}
+
+function basisOf({ images, verdicts, stamp }: Evaluation): Basis {
+  return {
+    verdicts: new Map(verdicts.map((verdict) => [verdict.digest, verdict])),
+    pulls: new Map(images.map(({ digest, pulledAt }) => [digest, pulledAt])),
+    stamp,
+  };
+}
+
+/** Why an image that should go cannot; `undefined` for what is no reason but a failure. */
+function whyLeft(error: unknown): string | undefined {
+  if (isFault(error, 'image-held')) {
+    const [hold] = error.facts.holds;
+    return hold === undefined ? 'somebody needs it' : `${hold.kind} ${hold.holder} needs it`;
+  }
+  if (isFault(error, 'image-referenced')) return `${error.facts.parents[0] ?? 'an index'} lists it`;
+  if (isFault(error, 'storage-class-unsupported')) return error.facts.reason;
+  if (isFault(error, 'image-unknown')) return 'it was deleted meanwhile';
+  return undefined;
+}
+
+async function noteEvaluation(transaction: LifecycleTransaction, repository: Repository, at: number): Promise<void> {
+  await transaction
+    .updateTable('lifecycle_policy')
+    .set({ last_evaluated_at: at })
+    .where('repository_id', '=', repository.id)
+    .execute();
+}
