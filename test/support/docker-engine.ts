@@ -14,10 +14,10 @@ export interface DockerEngine {
 }
 
 /**
- * A Docker engine of the test's own: its data, its socket, its process id; no bridge and no packet filter, so that it
- * touches nothing of the machine. Skips the test where none can run.
+ * A Docker engine of the test's own: its data, its socket, its process id; no packet filter, and no bridge but
+ * the one that is named, so that it touches nothing of the machine. Skips the test where none can run.
  */
-export async function startDockerEngine(test: TestContext): Promise<DockerEngine | undefined> {
+export async function startDockerEngine(test: TestContext, bridge?: string): Promise<DockerEngine | undefined> {
   const dockerd = requireTool(test, 'dockerd');
   const docker = requireTool(test, 'docker');
   if (dockerd === undefined || docker === undefined || !requireRoot(test)) return undefined;
@@ -34,7 +34,7 @@ export async function startDockerEngine(test: TestContext): Promise<DockerEngine
       join(folder, 'pid'),
       '-H',
       `unix://${socket}`,
-      '--bridge=none',
+      `--bridge=${bridge ?? 'none'}`,
       '--iptables=false',
       '--ip6tables=false',
       '--ip-masq=false',
