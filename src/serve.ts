@@ -1,6 +1,7 @@
 import { chmod, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import type { Transaction } from 'kysely';
 import { createAccess, type Access } from './access/access.ts';
 import { accessMigrations } from './access/migrations.ts';
 import type { AccessTables } from './access/schema.ts';
@@ -17,6 +18,12 @@ import { systemClock } from './drivers/system/clock.ts';
 import { openDataFolder } from './drivers/system/data-folder.ts';
 import { systemIds } from './drivers/system/ids.ts';
 import { createLineLogger } from './drivers/system/logger.ts';
+import { recordAudit } from './registry/audit.ts';
+import { createTemplatePolicies } from './lifecycle/apply-template.ts';
+import { createLifecycle } from './lifecycle/create-lifecycle.ts';
+import type { Lifecycle } from './lifecycle/lifecycle.ts';
+import { lifecycleMigrations } from './lifecycle/migrations.ts';
+import type { LifecycleTables } from './lifecycle/schema.ts';
 import { createRegistry, type RegistryRoom } from './registry/create-registry.ts';
 import { registryMigrations } from './registry/migrations.ts';
 import type { RegistryTables } from './registry/schema.ts';
@@ -102,6 +109,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
     ids,
     account: config.accountId,
     regions: config.regions,
+    audit: (transaction, caller, event) => recordAudit(transaction as unknown as Transaction<RegistryTables>, caller, event),
   });
   const firstKey = await access.ensureFirstKey(config.firstKey ?? {});
 

@@ -8,7 +8,7 @@ import type { MetaStore } from '../core/meta-store.ts';
 import { createSigningKeyCache } from '../core/sigv4.ts';
 import { createDownloadGrants, type DownloadGrants } from './download-grants.ts';
 import { ensureFirstKey, type FirstKey } from './first-key.ts';
-import { createKeys, sameSecret, type AccessKey, type Keys } from './keys.ts';
+import { createKeys, sameSecret, type AccessKey, type AuditKeys, type Keys } from './keys.ts';
 import type { Principal } from './principal.ts';
 import type { AccessTables } from './schema.ts';
 import { createServerSecret } from './server-secret.ts';
@@ -26,6 +26,8 @@ export interface AccessOptions {
   /** Milliseconds; see `SignatureRules`. */
   signatureWindow?: number;
   publicHosts?: readonly string[];
+  /** The audit log belongs to another room. */
+  audit?: AuditKeys;
 }
 
 /** One thing that somebody wants to do. */

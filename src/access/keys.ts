@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { Insertable, Selectable } from 'kysely';
+import type { Insertable, Selectable, Transaction } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { Fault } from '../core/fault.ts';
 import { parsePolicy } from '../core/iam-policy.ts';
@@ -7,6 +7,7 @@ import type { IdSource } from '../core/ids.ts';
 import { createLruCache } from '../core/lru-cache.ts';
 import type { MetaStore } from '../core/meta-store.ts';
 import type { Page, PageRequest } from '../core/page.ts';
+import type { Caller } from '../core/place.ts';
 import { compileAllow } from './allow.ts';
 import { makeAccessKeyId, makeSecret, parseUserName } from './key-material.ts';
 import { userArn, type Principal } from './principal.ts';
@@ -36,12 +37,12 @@ export interface NewAccessKey extends AccessKeySummary {
 }
 
 export interface Keys {
-  /** `allow` is the grammar of `compileAllow`. Raises `parameter-invalid`, `limit-exceeded`. */
-  create(options: { allow: string[]; userName?: string }): Promise<NewAccessKey>;
+  /** `allow` is the grammar of `compileAllow`; `by`: who asks for it. Raises `parameter-invalid`, `limit-exceeded`. */
+  create(options: { allow: string[]; userName?: string; by?: Caller }): Promise<NewAccessKey>;
   /** Oldest first, revoked ones included. Raises `parameter-invalid` for a `next` that no page gave. */
   list(page: PageRequest): Promise<Page<AccessKeySummary>>;
   /** For ever; signatures and tokens of the key are refused from now on. Raises `access-key-unknown`. */
-  revoke(accessKeyId: string): Promise<AccessKeySummary>;
+  revoke(accessKeyId: string, by?: Caller): Promise<AccessKeySummary>;
   /** `undefined` for a key that never was, or was revoked. */
   find(accessKeyId: string): Promise<AccessKey | undefined>;
   /** What `find` would give, when that is known without asking the database. */
@@ -51,6 +52,13 @@ export interface Keys {
   /** Writes down when keys were last used; for a background loop and the shutdown, so that no request waits for it. */
   flushUse(): Promise<void>;
 }
+
+/** Writes down, in the change's own transaction, what somebody did to a key. `detail` holds no secret. */
+export type AuditKeys = (
+  transaction: Transaction<AccessTables>,
+  caller: Caller,
+  event: { at: number; action: 'key.create' | 'key.revoke'; detail: Record<string, unknown> },
+) => Promise<void>;
 
 /** Another server on the same database may have revoked a key: what is remembered of it is good for this long. */
 const CACHE_LIFETIME = 5_000;
@@ -62,8 +70,9 @@ export function createKeys(options: {
   clock: Clock;
   ids: IdSource;
   account: string;
+  audit?: AuditKeys;
 }): Keys & { forget(accessKeyId: string): void } {
-  const { meta, clock, ids, account } = options;
+  const { meta, clock, ids, account, audit } = options;
   const cache = createLruCache<string, { key: AccessKey; until: number }>(CACHED_KEYS);
   const used = new Map<string, number>();
   let changes = 0;
@@ -93,7 +102,7 @@ export function createKeys(options: {
     peek,
     forget,
 
-    async create({ allow, userName }) {
+    async create({ allow, userName, by }) {
       const accessKeyId = makeAccessKeyId(ids);
       const row = newKeyRow({
         accessKeyId,
@@ -108,6 +117,10 @@ export function createKeys(options: {
         const { count } = await active.select((select) => select.fn.countAll<number>().as('count')).executeTakeFirstOrThrow();
         if (Number(count) >= MAX_ACTIVE_KEYS) throw new Fault('limit-exceeded', { what: 'access keys', limit: MAX_ACTIVE_KEYS });
         await transaction.insertInto('access_key').values(row).execute();
+        if (by !== undefined) {
+          const detail = { accessKeyId, userName: row.user_name, allow };
+          await audit?.(transaction, by, { at: row.created_at, action: 'key.create', detail });
+        }
       });
       return { ...summarise(row), secretAccessKey: row.secret };
     },
@@ -136,7 +149,7 @@ export function createKeys(options: {
       };
     },
 
-    async revoke(accessKeyId) {
+    async revoke(accessKeyId, by) {
       const now = clock.now();
       const row = await meta.transact(async (transaction) => {
         const mine = transaction
@@ -148,6 +161,10 @@ export function createKeys(options: {
         if (found === undefined) throw new Fault('access-key-unknown', { accessKeyId: accessKeyId.slice(0, 100) });
         if (found.revoked_at !== null) return found;
         await transaction.updateTable('access_key').set({ revoked_at: now }).where('access_key_id', '=', accessKeyId).execute();
+        if (by !== undefined) {
+          const detail = { accessKeyId, userName: found.user_name };
+          await audit?.(transaction, by, { at: now, action: 'key.revoke', detail });
+        }
         return { ...found, revoked_at: now };
       });
       forget(accessKeyId);

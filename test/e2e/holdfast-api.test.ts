@@ -218,6 +218,13 @@ describe('the Holdfast API on a real server', () => {
     const revoked = await ask('DELETE', `/keys/${key.accessKeyId}`);
     assertDocumented('Key', revoked.body);
     await refused(401, 'unauthenticated', /does not know who is asking/, ask('GET', '/usage', { as: key }));
+    await ask('DELETE', `/keys/${key.accessKeyId}`);
+    const audited = async (action: string): Promise<unknown[]> => {
+      const events = (await ask('GET', `/audit-events?action=${action}`)).body['events'] as unknown as Record<string, unknown>[];
+      return events.filter((event) => JSON.stringify(event['detail']).includes(key.accessKeyId)).map(({ detail }) => detail);
+    };
+    assert.deepEqual(await audited('key.create'), [{ accessKeyId: key.accessKeyId, userName: 'auditor', allow: ['read-only'] }]);
+    assert.deepEqual(await audited('key.revoke'), [{ accessKeyId: key.accessKeyId, userName: 'auditor' }]);
     await refused(404, 'access-key-unknown', /There is no access key/, ask('DELETE', '/keys/AKIANOBODY'));
     await refused(400, 'parameter-invalid', /allow/, ask('POST', '/keys', { body: { allow: ['everything'] } }));
   });

@@ -18,8 +18,8 @@ export const keyOperations: ApiOperation[] = [
       },
       answer: { kind: 'NewKey' },
     },
-    async ({ allow, userName }, { access }) => {
-      const key = await access.keys.create({ allow, ...(userName === undefined ? {} : { userName }) });
+    async ({ allow, userName }, { access, caller }) => {
+      const key = await access.keys.create({ allow, by: caller, ...(userName === undefined ? {} : { userName }) });
       return { ...showKey(key), secretAccessKey: key.secretAccessKey };
     },
   ),
@@ -46,6 +46,6 @@ export const keyOperations: ApiOperation[] = [
       fields: { accessKeyId: textField("the key's id", { max: 128 }) },
       answer: { kind: 'Key' },
     },
-    async ({ accessKeyId }, { access }) => showKey(await access.keys.revoke(accessKeyId)),
+    async ({ accessKeyId }, { access, caller }) => showKey(await access.keys.revoke(accessKeyId, caller)),
   ),
 ];
