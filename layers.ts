@@ -68,6 +68,14 @@ export const rooms: Room[] = [
     packages: ['@aws-sdk/client-ecr'],
     world: 'network',
   },
+  // What the registry refuses underneath is said in ECR's words.
+  {
+    folder: 'wire/ecs',
+    owns: "ECS's API",
+    imports: ['core', ...asked, 'wire/http', 'wire/aws', 'wire/ecr'],
+    packages: ['@aws-sdk/client-ecs'],
+    world: 'network',
+  },
   {
     folder: 'wire/holdfast',
     owns: "Holdfast's own JSON API",

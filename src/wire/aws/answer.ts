@@ -7,7 +7,7 @@ export interface AwsError {
   message: string;
   status: 400 | 500 | 503;
   /** Further members of the modelled exception. */
-  members?: Record<string, string | number>;
+  members?: Record<string, string | number | string[]>;
 }
 
 export function clientError(type: string, message: string, members?: Record<string, string | number>): AwsError {
