@@ -41,9 +41,14 @@ export function createOrchestrator(dependencies: OrchestratorDependencies, creat
     },
     tasks,
     runtime: context.runtime,
+    rollBack: services.rollBack,
     async start() {
       await tasks.start();
       await services.start();
+    },
+    async settled() {
+      await tasks.settled();
+      await services.settled();
     },
     async close() {
       await services.close();

@@ -5,6 +5,7 @@ import type { ClusterOperations } from './clusters.ts';
 import type { ContainerInstanceOperations } from './container-instances.ts';
 import type { TaskRuntime } from './ports.ts';
 import type { ServiceOperations } from './service-part.ts';
+import type { RollBack } from './service-rollback.ts';
 import type { TagOperations } from './tag-operations.ts';
 import type { TaskDefinitionOperations } from './task-definitions.ts';
 import type { TaskOperations } from './task-operations.ts';
@@ -19,8 +20,12 @@ export interface Orchestrator {
   readonly operations: OrchestratorOperations;
   readonly tasks: Tasks;
   readonly runtime: TaskRuntime;
+  /** Deploys an earlier revision of a service again, with its old digests. */
+  readonly rollBack: RollBack;
   /** Takes up what ran before the server went away, and every service's work. Call it once, when the server listens. */
   start(): Promise<void>;
+  /** Resolves when every service and task waits for news from outside. */
+  settled(): Promise<void>;
   /** Lets go; tasks run on. The database and the runtime stay open: they are the caller's. */
   close(): Promise<void>;
 }
