@@ -50,6 +50,7 @@ export interface RunningServer {
   firstKey?: { accessKeyId: string; secretAccessKey: string };
   access: Access;
   registry: RegistryRoom;
+  lifecycle: Lifecycle;
   /** Stops accepting, lets what is under way finish for some seconds, closes everything. */
   close(): Promise<void>;
   /** Resolves, with the reason, when the server must not go on: its disk has failed to flush. */
@@ -65,11 +66,13 @@ export interface ServerParts {
   meta?: (meta: MetaStore<AllTables> & { close(): Promise<void> }) => MetaStore<AllTables> & { close(): Promise<void> };
 }
 
-type AllTables = RegistryTables & AccessTables;
+type AllTables = RegistryTables & AccessTables & LifecycleTables;
 
 /** How long requests under way may take when the server stops. */
 const CLOSE_GRACE_MS = 10_000;
 const FLUSH_MS = 60_000;
+/** How often it is looked which lifecycle policies are due. */
+const LIFECYCLE_MS = 60_000;
 
 /** Brings everything up, in the order in which it depends on each other. Raises an Error that says what to do. */
 export async function startServer(config: ServerConfig, parts: ServerParts = {}): Promise<RunningServer> {
@@ -84,7 +87,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
   const fatal = Promise.withResolvers<string>();
   const opened = await openSqliteMeta<AllTables>({
     path: join(config.dataFolder, 'holdfast.db'),
-    migrations: [...registryMigrations, ...accessMigrations],
+    migrations: [...registryMigrations, ...accessMigrations, ...lifecycleMigrations],
     now: () => clock.now(),
     onFatal: (reason) => fatal.resolve(reason),
   });
@@ -102,6 +105,16 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
     ids,
     log,
     settings: { graceMs: config.graceMs, leaseMs: config.leaseMs, tagImmutableMessage: config.tagImmutableMessage },
+    applyTemplate: createTemplatePolicies({ clock }),
+  });
+  const lifecycle = createLifecycle({
+    meta: meta as unknown as MetaStore<LifecycleTables>,
+    registry,
+    clock,
+    ids,
+    log,
+    graceMs: config.graceMs,
+    flushPulls: () => registry.flushPulls(),
   });
   const access = createAccess({
     meta,
@@ -116,11 +129,16 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
   const wording = { tagImmutableMessage: config.tagImmutableMessage };
   const authenticate = createAuthenticate(access);
   const address = { regions: config.regions, ...(config.publicHost === undefined ? {} : { publicHost: config.publicHost }) };
-  const ecr = createEcrService({ registry, access, clock, address, ...wording });
+  const ecr = createEcrService({ registry, lifecycle, access, clock, address, ...wording });
   const metrics = createMetrics({ usage: () => registry.usage(), clock });
   const places = { account: config.accountId, regions: config.regions };
   const oci = createOciWire({ registry, access, places, ...wording });
-  const api = createHoldfastApi({ registry, access, places: { ofHost: createHostPlaces(places), regions: config.regions } });
+  const api = createHoldfastApi({
+    registry,
+    lifecycle,
+    access,
+    places: { ofHost: createHostPlaces(places), regions: config.regions },
+  });
   const server = createHttpServer({
     handlers: {
       ...oci,
@@ -158,6 +176,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
       () => runQuietly(log, 'noting pulls and uses of keys', () => Promise.all([registry.flushPulls(), access.keys.flushUse()])),
       FLUSH_MS,
     ),
+    setInterval(() => runQuietly(log, 'running lifecycle policies', () => lifecycle.tick()), LIFECYCLE_MS),
     ...(config.collectEveryMs > 0
       ? [setInterval(() => runQuietly(log, 'collecting', () => registry.collector.run()), config.collectEveryMs)]
       : []),
@@ -168,6 +187,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
   async function close(): Promise<void> {
     for (const timer of timers) clearInterval(timer);
     await closeHttpServer(server, CLOSE_GRACE_MS);
+    await lifecycle.close();
     await access.keys.flushUse();
     // On a full disk the last pull times are lost; what is open is closed all the same.
     await registry.close().catch((error: unknown) => log.warn('pull times were not noted', { error: String(error) }));
@@ -183,6 +203,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
     ...(firstKey ? { firstKey: { accessKeyId: firstKey.accessKeyId, secretAccessKey: firstKey.secretAccessKey } } : {}),
     access,
     registry,
+    lifecycle,
     close: () => (closing ??= close()),
     failed: fatal.promise,
   };

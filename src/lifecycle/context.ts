@@ -30,20 +30,40 @@ export type LifecycleTransaction = Transaction<LifecycleTables>;
 /** Work that nobody waits for, and that must end before the database closes. */
 export interface BackgroundWork {
   start(what: string, work: () => Promise<unknown>): void;
+  /** Counts work that somebody waits for, too. */
+  track<T>(work: Promise<T>): Promise<T>;
   /** Resolves when none is under way. */
   idle(): Promise<void>;
+  /** Asks what is under way to end at its next step. */
+  stop(): void;
+  readonly isStopping: boolean;
 }
 
 export function createBackgroundWork(log: Logger): BackgroundWork {
   const running = new Set<Promise<unknown>>();
+  let isStopping = false;
+  const track = <T>(work: Promise<T>): Promise<T> => {
+    const done = work.then(
+      () => void running.delete(done),
+      () => void running.delete(done),
+    );
+    running.add(done);
+    return work;
+  };
   return {
+    track,
     start(what, work) {
-      const done = work()
-        .catch((error: unknown) => {
+      void track(
+        work().catch((error: unknown) => {
           log.error(`${what} failed`, { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-        })
-        .finally(() => running.delete(done));
-      running.add(done);
+        }),
+      );
+    },
+    stop() {
+      isStopping = true;
+    },
+    get isStopping() {
+      return isStopping;
     },
     async idle() {
       while (running.size > 0) await Promise.all(running);

@@ -33,7 +33,7 @@ export function createLifecycle(dependencies: LifecycleDependencies): Lifecycle 
     (await (steady ??= readLastSeen(context).then((lastSeen) => createSteadyClock(clock, log, lastSeen)))).isSteady();
 
   const run = (caller: Caller, repository: Repository, confirmed: boolean): Promise<LifecycleRun> =>
-    inTurn(repository.id, () => runPolicy(context, caller, repository, { confirmed, active }));
+    work.track(inTurn(repository.id, () => runPolicy(context, caller, repository, { confirmed, active })));
   const runUnasked = async (repository: Repository): Promise<void> => {
     if (!(await isSteady())) return;
     try {
@@ -77,10 +77,11 @@ export function createLifecycle(dependencies: LifecycleDependencies): Lifecycle 
         (row) => toRun(row, active),
       );
     },
-    undo: (caller, repository, id) => inTurn(repository.id, () => createUndo(context)(caller, repository, id)),
+    undo: (caller, repository, id) => work.track(inTurn(repository.id, () => createUndo(context)(caller, repository, id))),
     async tick() {
       if (!(await isSteady())) return;
       for (const { account, region, name } of await readDue(context)) {
+        if (work.isStopping) return;
         const repository = await registry.repositories.find({ account, region }, name as RepositoryName);
         if (repository === undefined) continue;
         // One repository's trouble is not the others'.
@@ -90,6 +91,10 @@ export function createLifecycle(dependencies: LifecycleDependencies): Lifecycle 
       }
     },
     idle: () => work.idle(),
+    async close() {
+      work.stop();
+      await work.idle();
+    },
   };
 }
 

@@ -50,6 +50,8 @@ export interface Lifecycle {
   tick(): Promise<void>;
   /** Resolves when no preview and no run is under way. */
   idle(): Promise<void>;
+  /** Ends runs at their next step and waits for that; what they have not done is due again. */
+  close(): Promise<void>;
 }
 
 export interface StoredPolicy {

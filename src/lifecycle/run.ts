@@ -83,7 +83,7 @@ export async function runPolicy(
   let basis = basisOf(evaluation);
   active.add(run.id);
   try {
-    for (let from = 0; from < plan.length; from += BATCH) {
+    for (let from = 0; from < plan.length && !context.work.isStopping; from += BATCH) {
       await context.flushPulls();
       const batch = plan.slice(from, from + BATCH);
       const done = await meta.transact(async (transaction) => {
@@ -109,7 +109,7 @@ export async function runPolicy(
   await meta.transact(async (transaction) => {
     await forgetWaiting(transaction, repository);
     if (run.expired + run.archived > 0) await writeRun(transaction, run);
-    await noteEvaluation(transaction, repository, evaluation.now);
+    if (!context.work.isStopping) await noteEvaluation(transaction, repository, evaluation.now);
   });
   if (run.expired + run.archived > 0)
     log.info('a lifecycle policy was carried out', {

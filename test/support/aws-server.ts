@@ -14,6 +14,10 @@ import { openFileBlobs } from '../../src/drivers/blobs/fs.ts';
 import { openSqliteMeta } from '../../src/drivers/meta/sqlite.ts';
 import { systemClock } from '../../src/drivers/system/clock.ts';
 import { systemIds } from '../../src/drivers/system/ids.ts';
+import { createLifecycle } from '../../src/lifecycle/create-lifecycle.ts';
+import type { Lifecycle } from '../../src/lifecycle/lifecycle.ts';
+import { lifecycleMigrations } from '../../src/lifecycle/migrations.ts';
+import type { LifecycleTables } from '../../src/lifecycle/schema.ts';
 import { createRegistry } from '../../src/registry/create-registry.ts';
 import { registryMigrations } from '../../src/registry/migrations.ts';
 import type { Registry } from '../../src/registry/registry.ts';
@@ -42,6 +46,7 @@ export interface AwsServer {
   host: string;
   credentials: Credentials;
   registry: Registry;
+  lifecycle: Lifecycle;
   access: Access;
   ecr: ECR;
   /** Another client: another region, or another key. */
@@ -73,11 +78,20 @@ export async function startAwsServer(test: Pick<TestContext, 'after'>): Promise<
   const ids = systemIds;
   const meta = await openSqliteMeta<RegistryTables & AccessTables>({
     path: join(folder, 'meta.db'),
-    migrations: [...registryMigrations, ...accessMigrations],
+    migrations: [...registryMigrations, ...accessMigrations, ...lifecycleMigrations],
     now: clock.now,
   });
   const blobs = await openFileBlobs({ root: join(folder, 'blobs'), log: silentLogger });
   const registry = createRegistry({ meta: meta as unknown as MetaStore<RegistryTables>, blobs, clock, ids, log: silentLogger });
+  const lifecycle = createLifecycle({
+    meta: meta as unknown as MetaStore<LifecycleTables>,
+    registry,
+    clock,
+    ids,
+    log: silentLogger,
+    graceMs: 24 * 60 * 60 * 1000,
+    flushPulls: () => registry.flushPulls(),
+  });
   const access = createAccess({
     meta: meta as unknown as MetaStore<AccessTables>,
     clock,
@@ -90,7 +104,7 @@ export async function startAwsServer(test: Pick<TestContext, 'after'>): Promise<
   const { accessKeyId, secretAccessKey } = first;
 
   const authenticate = createAuthenticate(access);
-  const service = createEcrService({ registry, access, clock, address: { regions: REGIONS } });
+  const service = createEcrService({ registry, lifecycle, access, clock, address: { regions: REGIONS } });
   const aws = createAwsHandler({
     json: createJsonProtocol({ services: [service], authenticate }),
     sts: createStsProtocol({ authenticate, userId: (principal) => principal.accessKeyId, faults: createEcrFaults() }),
@@ -104,6 +118,7 @@ export async function startAwsServer(test: Pick<TestContext, 'after'>): Promise<
   test.after(async () => {
     for (const client of clients) client.destroy();
     await closeHttpServer(server, 1000);
+    await lifecycle.close();
     await blobs.close();
     await meta.close();
     await rm(folder, { recursive: true });
@@ -119,6 +134,7 @@ export async function startAwsServer(test: Pick<TestContext, 'after'>): Promise<
     host,
     credentials: { accessKeyId, secretAccessKey },
     registry,
+    lifecycle,
     access,
     client,
     ecr: client(),

@@ -3,6 +3,7 @@ import { Fault } from '../../core/fault.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { repositoryArn, type Caller } from '../../core/place.ts';
 import { parseRepositoryName, type RepositoryName } from '../../core/repository-name.ts';
+import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
 import type { Registry, Repository } from '../../registry/registry.ts';
 import { commonGrammar, type ConstraintGrammar } from '../aws/grammar.ts';
 import { readShape } from '../aws/read-shape.ts';
@@ -12,6 +13,7 @@ import type { Input, StructureShape, Wire } from '../aws/shape.ts';
 export interface EcrCall {
   readonly caller: Caller;
   readonly registry: Registry;
+  readonly lifecycle: Lifecycle;
   /** `host:port` as it stands in a `repositoryUri`. */
   readonly registryHost: string;
   /** `http://host:port`. */

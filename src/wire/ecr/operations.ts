@@ -3,6 +3,7 @@ import { authorizationOperations } from './authorization.ts';
 import { imageListOperations } from './image-lists.ts';
 import { imageOperations } from './images.ts';
 import { layerOperations } from './layers.ts';
+import { lifecycleOperations } from './lifecycle.ts';
 import type { EcrOperation } from './operation.ts';
 import { policyOperations } from './policies.ts';
 import { repositoryOperations } from './repositories.ts';
@@ -25,9 +26,6 @@ const SIGNING =
   'It does not sign images by itself. Sign them with cosign or notation and push the signatures: they are kept as referrers of the image.';
 const PULL_TIMES = 'Every pull counts. A pull that should not can read the image by ListImages and DescribeImages instead.';
 const SCANNING = 'Images are not scanned yet. Pull the image and scan it with a tool of your own.';
-const LIFECYCLE = 'Lifecycle policies are not there yet. Delete images with BatchDeleteImage; what runs is protected by holds.';
-const ARCHIVE =
-  'Images cannot be archived yet. Delete those that are not needed; they can be restored until the grace period ends.';
 
 /** Everything that the ECR API has: what each operation takes, which right it needs, and what does it. */
 export const ECR_OPERATIONS = {
@@ -40,15 +38,10 @@ export const ECR_OPERATIONS = {
   ...templateOperations,
   ...settingOperations,
   ...tagOperations,
+  ...lifecycleOperations,
 
   DescribeImageScanFindings: refuse('DescribeImageScanFindings', SCANNING),
   StartImageScan: refuse('StartImageScan', SCANNING),
-  PutLifecyclePolicy: refuse('PutLifecyclePolicy', LIFECYCLE),
-  GetLifecyclePolicy: refuse('GetLifecyclePolicy', LIFECYCLE),
-  DeleteLifecyclePolicy: refuse('DeleteLifecyclePolicy', LIFECYCLE),
-  StartLifecyclePolicyPreview: refuse('StartLifecyclePolicyPreview', LIFECYCLE),
-  GetLifecyclePolicyPreview: refuse('GetLifecyclePolicyPreview', LIFECYCLE),
-  UpdateImageStorageClass: refuse('UpdateImageStorageClass', ARCHIVE),
 
   PutReplicationConfiguration: refuse('PutReplicationConfiguration', REPLICATION),
   DescribeImageReplicationStatus: refuse('DescribeImageReplicationStatus', REPLICATION),

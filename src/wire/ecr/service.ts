@@ -3,6 +3,7 @@ import type { Principal } from '../../access/principal.ts';
 import type { Clock } from '../../core/clock.ts';
 import { Fault } from '../../core/fault.ts';
 import { repositoryArn } from '../../core/place.ts';
+import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
 import type { Registry, Repository } from '../../registry/registry.ts';
 import type { AwsCall, JsonService } from '../aws/json-protocol.ts';
 import { registryHost, type PublicAddress } from '../aws/registry-host.ts';
@@ -17,6 +18,7 @@ export type EcrAccess = Pick<Access, 'authorize' | 'isAllowed' | 'issueToken' | 
 
 export interface EcrServiceOptions {
   registry: Registry;
+  lifecycle: Lifecycle;
   access: EcrAccess;
   clock: Clock;
   address: PublicAddress;
@@ -52,13 +54,14 @@ export function createEcrService(options: EcrServiceOptions): JsonService<Princi
 }
 
 function createCall(
-  { registry, access, clock, address }: EcrServiceOptions,
+  { registry, lifecycle, access, clock, address }: EcrServiceOptions,
   { caller, identity, host, scheme }: AwsCall<Principal>,
 ): EcrCall {
   const hostOfRegistry = registryHost(address, host, caller);
   return {
     caller,
     registry,
+    lifecycle,
     registryHost: hostOfRegistry,
     registryOrigin: `${scheme}://${hostOfRegistry}`,
     async authorize(action, resource) {

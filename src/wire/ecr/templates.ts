@@ -15,6 +15,7 @@ import { isRepositoryName } from '../../core/repository-name.ts';
 import type { RepositoryTemplate } from '../../registry/registry.ts';
 import { decodePageToken, encodePageToken } from '../aws/page-token.ts';
 import type { Input, ListShape, StructureShape, Wire } from '../aws/shape.ts';
+import { checkTemplatePolicy } from './lifecycle.ts';
 import { onRegistry, seconds } from './operation.ts';
 import { checkPolicy } from './policies.ts';
 import { readResourceTags } from './resource-tags.ts';
@@ -159,6 +160,7 @@ function checkSettings(settings: Settings): Record<string, unknown> {
     });
   checkExclusionFilters(imageTagMutability, settings.imageTagMutabilityExclusionFilters);
   if (repositoryPolicy !== undefined && repositoryPolicy !== '') checkPolicy(repositoryPolicy, 'repository');
+  checkTemplatePolicy(settings.lifecyclePolicy ?? '');
   readResourceTags(settings.resourceTags);
   return settings;
 }

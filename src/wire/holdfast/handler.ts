@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { answerFault } from '../../core/fault.ts';
+import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { readBody } from '../http/body.ts';
 import type { HttpHandler } from '../http/context.ts';
@@ -16,12 +17,13 @@ const BODY_LIMIT = 64 * 1024;
 
 export interface HoldfastApiOptions {
   registry: Registry;
+  lifecycle: Lifecycle;
   access: ApiAccess;
   places: ApiPlaces;
 }
 
 /** Our own API below `/holdfast/v1/`: JSON over HTTP, for what the registry's and ECR's protocols have no words for. */
-export function createHoldfastApi({ registry, access, places }: HoldfastApiOptions): HttpHandler {
+export function createHoldfastApi({ registry, lifecycle, access, places }: HoldfastApiOptions): HttpHandler {
   let scrubbing: ReturnType<ApiCall['scrub']> | undefined;
   const scrub: ApiCall['scrub'] = () => (scrubbing ??= registry.collector.scrub().finally(() => (scrubbing = undefined)));
 
@@ -37,7 +39,14 @@ export function createHoldfastApi({ registry, access, places }: HoldfastApiOptio
       sendError(response, { status: 405, message }, 'operation-unknown', { Allow: match.allowed.join(', ') });
       return;
     }
-    const answer = await match.operation.perform(readInput(match, query, body), { caller, principal, registry, access, scrub });
+    const answer = await match.operation.perform(readInput(match, query, body), {
+      caller,
+      principal,
+      registry,
+      lifecycle,
+      access,
+      scrub,
+    });
     // An answer may hold a secret, and what it says may be another thing a moment later.
     if (answer === undefined) sendEmpty(response, 204, { 'Cache-Control': 'no-store' });
     else sendJson(response, 200, answer, { 'Cache-Control': 'no-store' });

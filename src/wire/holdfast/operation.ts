@@ -4,6 +4,7 @@ import { Fault } from '../../core/fault.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { repositoryArn, type Caller } from '../../core/place.ts';
 import type { RepositoryName } from '../../core/repository-name.ts';
+import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
 import type { Collector, Registry, Repository } from '../../registry/registry.ts';
 import type { Fields, InputOf } from './field.ts';
 import type { ResourceName } from './resources.ts';
@@ -18,6 +19,7 @@ export interface ApiCall {
   readonly caller: Caller;
   readonly principal: Principal;
   readonly registry: Registry;
+  readonly lifecycle: Lifecycle;
   readonly access: ApiAccess;
   /** One at a time: who asks while one is under way gets its result. */
   scrub(): ReturnType<Collector['scrub']>;

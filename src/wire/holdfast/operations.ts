@@ -2,6 +2,7 @@ import { Fault } from '../../core/fault.ts';
 import { holdOperations } from './holds.ts';
 import { imageOperations } from './images.ts';
 import { keyOperations } from './keys.ts';
+import { lifecycleOperations } from './lifecycle.ts';
 import type { ApiOperation, Method } from './operation.ts';
 import { tagOperations } from './tags.ts';
 import { upkeepOperations } from './upkeep.ts';
@@ -13,6 +14,7 @@ export const apiOperations: ApiOperation[] = [
   ...holdOperations,
   ...tagOperations,
   ...imageOperations,
+  ...lifecycleOperations,
   ...keyOperations,
   ...upkeepOperations,
 ];

@@ -1,4 +1,5 @@
 import type { AccessKeySummary } from '../../access/keys.ts';
+import type { LifecycleRun, StoredPolicy } from '../../lifecycle/lifecycle.ts';
 import type { AuditEvent, CollectionReport, DeletedImage, Hold, Repository, TagEvent } from '../../registry/registry.ts';
 import { isoTime } from './time.ts';
 
@@ -58,6 +59,47 @@ export const RESOURCES = {
     'digest': '',
     'tags': 'that it has again: list of strings',
     'tagsTaken': 'that point at another image by now: list of strings',
+  },
+  LifecyclePolicy: {
+    'repository': '',
+    'policy': "ECR's JSON, as a string",
+    'updatedAt': 'time',
+    'updatedBy': 'who put it',
+    'lastEvaluatedAt?': 'time of the last run',
+    'off': 'true: it runs on demand only',
+    'warnings': 'what is probably not meant: list of { rule, kind, message }',
+  },
+  LifecyclePreview: {
+    'repository': '',
+    'policy': 'which was evaluated',
+    'evaluatedAt': 'time',
+    'summary':
+      'images, expiring, archiving, held, keeping, tagsGoing, sharePercent, waits, bytesFreed, referrersGoing, entriesLeft, bytesFreedWithEntries, findingsGoing: object',
+    'warnings': 'what is probably not meant: list of { rule, kind, message }',
+    'images':
+      'oldest first: list of { digest, tags, verdict, wouldBe, rule, why, reason, holders, pushedAt, pulledAt, storageClass, imageBytes }',
+  },
+  LifecycleRun: {
+    'id': 'names the run, for undoing it',
+    'repository': '',
+    'startedAt': 'time',
+    'finishedAt': 'time',
+    'status': 'done, waiting, running, interrupted, undone',
+    'principal': 'who asked for it',
+    'images': 'how many it looked at',
+    'expired': 'how many it deleted',
+    'archived': 'how many it put into the archive',
+    'held': 'how many it left alone, because somebody needs them',
+    'waits?': 'why it waits, and how to go on',
+    'left': 'images that changed while it ran, or that could not go: list of { digest, reason }',
+  },
+  UndoneLifecycleRun: {
+    'run': '',
+    'restored': 'digests that are back: list of strings',
+    'activated': 'digests that are back from the archive: list of strings',
+    'tagsTaken': 'tags that point at another image by now: list of strings',
+    'lost': 'what could not be brought back: list of { digest, reason }',
+    'policyOff': 'true: the policy is switched off, so that it does not do the same again',
   },
   Collection: {
     'startedAt': 'time',
@@ -144,6 +186,23 @@ export function showDeletedImage({
     cause,
     run,
   };
+}
+
+export function showLifecyclePolicy(policy: StoredPolicy): object {
+  const { repository, text, updatedAt, updatedBy, lastEvaluatedAt, isOff, warnings } = policy;
+  return {
+    repository,
+    policy: text,
+    updatedAt: isoTime(updatedAt),
+    updatedBy,
+    lastEvaluatedAt: maybeTime(lastEvaluatedAt),
+    off: isOff,
+    warnings,
+  };
+}
+
+export function showLifecycleRun(run: LifecycleRun): object {
+  return { ...run, startedAt: isoTime(run.startedAt), finishedAt: isoTime(run.finishedAt) };
 }
 
 export function showCollection(report: CollectionReport): object {

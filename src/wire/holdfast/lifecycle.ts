@@ -1,0 +1,150 @@
+import { Fault } from '../../core/fault.ts';
+import { describeVerdict } from '../../lifecycle/describe-verdict.ts';
+import type { LifecyclePreview } from '../../lifecycle/lifecycle.ts';
+import { POLICY_LIMITS } from '../../lifecycle/policy.ts';
+import { flagField, optional, pageFields, readPage, repositoryField, textField } from './field.ts';
+import { onName, onRepository, type ApiOperation } from './operation.ts';
+import { showLifecyclePolicy, showLifecycleRun } from './resources.ts';
+import { isoTime } from './time.ts';
+
+const policyText = textField("the policy: ECR's JSON, as a string", { max: POLICY_LIMITS.maxCharacters });
+
+export const lifecycleOperations: ApiOperation[] = [
+  onRepository(
+    {
+      name: 'GetLifecyclePolicy',
+      method: 'GET',
+      path: '/lifecycle-policies',
+      summary: "Gives a repository's lifecycle policy, and what in it is probably not meant.",
+      fields: { repository: repositoryField },
+      answer: { kind: 'LifecyclePolicy' },
+    },
+    async (_input, { lifecycle }, repository) => showLifecyclePolicy(await lifecycle.get(repository)),
+  ),
+  onRepository(
+    {
+      name: 'PutLifecyclePolicy',
+      method: 'PUT',
+      path: '/lifecycle-policies',
+      summary: 'Keeps a lifecycle policy, switches it on and runs it. A run that would take nearly everything waits for a word.',
+      fields: { repository: repositoryField, policy: policyText },
+      answer: { kind: 'LifecyclePolicy' },
+    },
+    async ({ policy }, { lifecycle, caller }, repository) => showLifecyclePolicy(await lifecycle.put(caller, repository, policy)),
+  ),
+  onRepository(
+    {
+      name: 'DeleteLifecyclePolicy',
+      method: 'DELETE',
+      path: '/lifecycle-policies',
+      summary: 'Removes a lifecycle policy.',
+      fields: { repository: repositoryField },
+    },
+    async (_input, { lifecycle, caller }, repository) => {
+      await lifecycle.delete(caller, repository);
+      return undefined;
+    },
+  ),
+  onRepository(
+    {
+      name: 'SwitchLifecyclePolicy',
+      method: 'PUT',
+      path: '/lifecycle-switches',
+      summary: 'Switches a lifecycle policy off, so that it runs on demand only, or on again.',
+      fields: { repository: repositoryField, off: flagField('true: it runs on demand only') },
+      answer: { kind: 'LifecyclePolicy' },
+    },
+    async ({ off }, { lifecycle, caller }, repository) => showLifecyclePolicy(await lifecycle.setOff(caller, repository, off)),
+  ),
+  onRepository(
+    {
+      name: 'PreviewLifecyclePolicy',
+      method: 'POST',
+      path: '/lifecycle-previews',
+      summary: 'Says what a policy would do now to every image, and why. Nothing is changed, and nothing kept.',
+      fields: {
+        repository: repositoryField,
+        policy: optional({ ...policyText, help: "the policy to try (default: the repository's own)" }),
+      },
+      answer: { kind: 'LifecyclePreview' },
+    },
+    async ({ policy }, { lifecycle }, repository) => showPreview(await lifecycle.explain(repository, policy)),
+  ),
+  onRepository(
+    {
+      name: 'RunLifecyclePolicy',
+      method: 'POST',
+      path: '/lifecycle-runs',
+      summary: 'Carries out the policy now, and answers when that is done.',
+      fields: {
+        repository: repositoryField,
+        confirm: optional(flagField('true: also where the run would take nearly everything')),
+        policy: optional({ ...policyText, help: 'run only if this is the policy: what was seen in a preview' }),
+      },
+      answer: { kind: 'LifecycleRun' },
+    },
+    async ({ confirm = false, policy }, { lifecycle, caller }, repository) => {
+      if (policy !== undefined && (await lifecycle.get(repository)).text !== policy)
+        throw new Fault('request-invalid', { reason: 'The policy was changed since. Look at the preview again.' });
+      return showLifecycleRun(await lifecycle.run(caller, repository, { confirmed: confirm }));
+    },
+  ),
+  onName(
+    {
+      name: 'ListLifecycleRuns',
+      method: 'GET',
+      path: '/lifecycle-runs',
+      summary: 'Lists the runs that changed something or that wait, latest first. The repository may be gone.',
+      fields: { repository: repositoryField, ...pageFields },
+      answer: { list: 'runs', of: 'LifecycleRun' },
+    },
+    async ({ repository, limit, next }, { lifecycle, caller }) => {
+      const place = { account: caller.account, region: caller.region, name: repository };
+      const page = await lifecycle.runs(place, readPage({ limit, next }));
+      return { runs: page.items.map(showLifecycleRun), next: page.next };
+    },
+  ),
+  onRepository(
+    {
+      name: 'UndoLifecycleRun',
+      method: 'POST',
+      path: '/lifecycle-undos',
+      summary: 'Brings back what a run took, as long as it can be restored, and switches the policy off.',
+      fields: { repository: repositoryField, run: textField("the run's id", { max: 128 }) },
+      answer: { kind: 'UndoneLifecycleRun' },
+    },
+    async ({ run }, { lifecycle, caller }, repository) => lifecycle.undo(caller, repository, run),
+  ),
+];
+
+function showPreview(preview: LifecyclePreview): object {
+  const { repository, policyText: policy, evaluatedAt, images, counts, freed, findings, warnings } = preview;
+  return {
+    repository,
+    policy,
+    evaluatedAt: isoTime(evaluatedAt),
+    summary: {
+      ...counts,
+      bytesFreed: freed.bytes,
+      referrersGoing: freed.referrers,
+      entriesLeft: freed.entries,
+      bytesFreedWithEntries: freed.bytesWithEntries,
+      findingsGoing: findings,
+    },
+    warnings,
+    images: images.map(({ image, verdict }) => ({
+      digest: image.digest,
+      tags: image.tags,
+      verdict: verdict.verdict,
+      wouldBe: verdict.wouldBe,
+      rule: verdict.rule,
+      why: describeVerdict(verdict),
+      reason: verdict.reason,
+      holders: verdict.holders,
+      pushedAt: isoTime(image.pushedAt),
+      pulledAt: image.pulledAt === undefined ? undefined : isoTime(image.pulledAt),
+      storageClass: image.storageClass,
+      imageBytes: image.imageBytes,
+    })),
+  };
+}
