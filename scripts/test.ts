@@ -15,7 +15,7 @@ interface Outcome {
 }
 
 /** These start real servers and clients, and go one at a time, so that none waits for another's processor. */
-const heavy = /^test\/(?:e2e|conformance|faults)\//;
+const heavy = /^test\/(?:e2e|conformance|faults|hostile)\//;
 
 /** Longer than any test file may take: a hang is a failure, not a wait. */
 const fileTimeout = 240_000;
