@@ -83,6 +83,13 @@ export const rooms: Room[] = [
     world: 'network',
   },
 
+  {
+    folder: 'wire/metadata',
+    owns: 'what a container may ask of its own task',
+    imports: ['core', 'orchestrator', 'wire/http'],
+    world: 'network',
+  },
+
   { folder: 'cli', owns: 'arguments, output, exit codes', imports: ['core', 'client', 'pinner'], world: 'all' },
 
   { folder: 'drivers/system', owns: 'clock, identifiers', imports: ['core'], world: 'all' },
@@ -98,7 +105,7 @@ export const rooms: Room[] = [
 ];
 
 /** The files that know every room and every driver, and that alone read the clock, the environment and the process. */
-export const frontDoor = ['main.ts', 'serve-command.ts', 'serve.ts', 'config.ts'];
+export const frontDoor = ['main.ts', 'serve-command.ts', 'serve.ts', 'serve-orchestrator.ts', 'config.ts'];
 
 /** The only room, beside the front door, that reads the machine's clock and makes random numbers. */
 export const clockRoom = 'drivers/system';

@@ -184,6 +184,9 @@ export async function createSupervisor(dependencies: SupervisorDependencies): Pr
   // What was told before the list was complete is in the list, or comes late and changes nothing.
   for (const exit of early) onExit(exit);
   for (const task of tasks.values()) if (task.events.length > 0) void work(task);
+  // Their containers know the metadata endpoint by the address that they were given.
+  const addresses = [...tasks.values()].filter(({ state }) => state.stage !== 'stopped').map(({ state }) => state.hostAddress);
+  for (const address of new Set(addresses)) if (address !== undefined) await dependencies.serverAddress?.(address);
 
   return {
     name: engine.name === 'memory' ? 'simulated' : engine.name,

@@ -13,6 +13,8 @@ export interface HttpHandlers {
   download?: HttpHandler;
   /** The rest of `/holdfast/`: our own API. */
   api?: HttpHandler;
+  /** `/v4/<id>` and `/api/<id>`: what a container asks of its own task. */
+  metadata?: HttpHandler;
   healthz?: HttpHandler;
   metrics?: HttpHandler;
   console?: HttpHandler;
@@ -24,6 +26,7 @@ export function chooseHandler(handlers: HttpHandlers, method: IncomingMessage['m
   if (path === '/') return method === 'POST' ? handlers.aws : undefined;
   if (path === '/holdfast/token') return handlers.token;
   if (path.startsWith('/holdfast/')) return path.startsWith('/holdfast/download/') ? handlers.download : handlers.api;
+  if (path.startsWith('/v4/') || path.startsWith('/api/')) return handlers.metadata;
   if (path === '/healthz') return handlers.healthz;
   if (path === '/metrics') return handlers.metrics;
   if (path === '/console' || path.startsWith('/console/')) return handlers.console;

@@ -17,8 +17,11 @@ export function splitTarget(url: string): RequestTarget {
   return mark < 0 ? { path: target, query: '' } : { path: target.slice(0, mark), query: target.slice(mark + 1) };
 }
 
-/** A path as a log or an error may show it: without the secret that a download link carries, wherever it stands. */
+/** A path as a log or an error may show it: without the secret of a download link, wherever it stands, or of a container. */
 export function loggablePath(path: string): string {
+  const container = /^\/(?:v4|api)\/[^/]*/.exec(path)?.[0];
+  if (container !== undefined)
+    return `${container.slice(0, container.indexOf('/', 1) + 1)}…${path.slice(container.length).slice(0, 100)}`;
   const secret = '/holdfast/download/';
   const at = path.indexOf(secret);
   return at >= 0 && at < 500 ? `${path.slice(0, at + secret.length)}…` : path.slice(0, 500);
