@@ -1,5 +1,5 @@
 import type { JsonObject } from '../core/json.ts';
-import { CommandFailure, jsonOption, UsageError, type Command } from './command.ts';
+import { CommandFailure, jsonOption, UsageError, writeLine, type Command } from './command.ts';
 import { formatTime, printable } from './format.ts';
 import { countOption, nameOperands, parseImageName, textOption } from './operands.ts';
 import { connect, type ServerConnection } from './server-connection.ts';
@@ -24,6 +24,10 @@ const add: Command = {
       'holdfast hold add team/app:v1 --kind cluster --holder prod-eu --ttl 2h',
       'what the tag points at now, for two hours; again: renewed',
     ],
+    [
+      'HOLD=$(holdfast hold add team/app:v1 --kind cluster --holder prod-eu); holdfast hold release "$HOLD"',
+      'the id is printed alone',
+    ],
     ['holdfast hold add team/app@sha256:… --kind person --holder ann --note "audit 2026"', 'until it is released'],
   ],
   async run(context, options, operands) {
@@ -47,7 +51,9 @@ const add: Command = {
     });
     const until =
       hold['expiresAt'] === undefined ? 'until it is released' : `until ${formatTime(Date.parse(cell(hold, 'expiresAt')))}`;
-    return showResult(context, options, hold, `Held ${until}: ${cell(hold, 'digest')}\nHold ${cell(hold, 'id')}`);
+    // The id alone is the result, so that a script can keep it; the sentence is for whoever reads along.
+    if (options['json'] !== true) writeLine(context.stderr, `Held ${until}: ${cell(hold, 'digest')}`);
+    return showResult(context, options, hold, cell(hold, 'id'));
   },
 };
 

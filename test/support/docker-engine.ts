@@ -9,6 +9,8 @@ import { plainEnv, runProgram, type Finished, type RunOptions } from './server.t
 
 export interface DockerEngine {
   readonly socket: string;
+  /** For a shell in which `docker` talks to this engine. */
+  readonly env: Readonly<Record<string, string>>;
   /** `docker …` against this engine, with a configuration folder of its own. */
   docker(args: string[], options?: RunOptions): Promise<Finished>;
 }
@@ -55,15 +57,15 @@ export async function startDockerEngine(test: TestContext, bridge?: string): Pro
     });
     void ended.then(() => reject(new Error(`dockerd ended:\n${said.slice(-20).join('\n')}`)));
   });
-  const env = {
-    ...plainEnv(),
-    HOME: folder,
+  const own = {
     DOCKER_CONFIG: join(folder, 'config'),
     DOCKER_HOST: `unix://${socket}`,
     DOCKER_BUILDKIT: '0',
   };
+  const env = { ...plainEnv(), HOME: folder, ...own };
   return {
     socket,
+    env: own,
     docker: (args, options = {}) => runProgram(docker, args, { ...options, env: { ...env, ...options.env } }),
   };
 }
