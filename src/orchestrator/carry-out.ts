@@ -5,7 +5,13 @@ import type { Placement } from './place-tasks.ts';
 import type { Step } from './plan/types.ts';
 import { holdImages, releaseOldRevisions } from './revision-holds.ts';
 import { addEvent, eventText, tellCondition, wasSaid } from './service-events.ts';
-import { deploymentId, type Conditions, type DeploymentDocument, type RevisionRecord, type ServiceRecord } from './service-rows.ts';
+import {
+  deploymentId,
+  type Conditions,
+  type DeploymentDocument,
+  type RevisionRecord,
+  type ServiceRecord,
+} from './service-rows.ts';
 import type { ServiceView, StopCause } from './service-view.ts';
 import { goBackTo, rollbackTarget, updateDeployment } from './start-deployment.ts';
 import { tagsOf } from './resource-tags.ts';
@@ -121,12 +127,27 @@ async function start(work: Work, step: StepOf<'start'>): Promise<void> {
     });
     await transaction
       .insertInto('service_task')
-      .values({ task_id: row.id, service_id: service.id, revision_id: revision.id, pilot: step.pilot ? 1 : 0, why: null, healthy_at: null })
+      .values({
+        task_id: row.id,
+        service_id: service.id,
+        revision_id: revision.id,
+        pilot: step.pilot ? 1 : 0,
+        why: null,
+        healthy_at: null,
+      })
       .execute();
     started.push(row);
   }
   effects.launch.push(...started);
-  await addEvent(transaction, context, service, eventText.started(started.map(({ id }) => id), Math.min(step.replacing, started.length)));
+  await addEvent(
+    transaction,
+    context,
+    service,
+    eventText.started(
+      started.map(({ id }) => id),
+      Math.min(step.replacing, started.length),
+    ),
+  );
   work.conditions = unsettled(work.conditions);
   await deploymentGoesOn(work);
 }
@@ -160,7 +181,11 @@ async function giveUpResolution(work: Work, { revision: id }: StepOf<'give-up-re
     });
     return;
   }
-  await transaction.updateTable('service_revision').set({ resolution: 'GAVE_UP', updated_at: context.clock.now() }).where('id', '=', id).execute();
+  await transaction
+    .updateTable('service_revision')
+    .set({ resolution: 'GAVE_UP', updated_at: context.clock.now() })
+    .where('id', '=', id)
+    .execute();
   await addEvent(transaction, context, view.service, eventText.byTag(id));
   effects.again = true;
 }
@@ -236,7 +261,12 @@ async function failDeployment(work: Work, revision: RevisionRecord, words: Failu
     const change =
       target !== undefined
         ? { status: 'ROLLBACK_IN_PROGRESS', status_reason: words.statusReason }
-        : { status: isRollback ? 'ROLLBACK_FAILED' : 'STOPPED', status_reason: words.stoppedReason, finished_at: now, stopped_at: now };
+        : {
+            status: isRollback ? 'ROLLBACK_FAILED' : 'STOPPED',
+            status_reason: words.stoppedReason,
+            finished_at: now,
+            stopped_at: now,
+          };
     await updateDeployment(transaction, deployment, now, { started_at: deployment.startedAt ?? now, ...change }, document);
   }
   const { impaired: _impaired, ...conditions } = unsettled(work.conditions);
@@ -252,12 +282,20 @@ async function unplaced(work: Work, revision: RevisionRecord, failure: NonNullab
   if (!(await wasSaid(transaction, service, text, now))) await addEvent(transaction, context, service, text);
   // The breaker counts a task that finds no place; learning digests waits for capacity.
   if (revision.rollout === 'IN_PROGRESS') {
-    await writeTally(transaction, revision.id, { ...revision.tally, failures: revision.tally.failures + 1, lastFailureAt: now }, now);
+    await writeTally(
+      transaction,
+      revision.id,
+      { ...revision.tally, failures: revision.tally.failures + 1, lastFailureAt: now },
+      now,
+    );
   }
   effects.wakeAt = now + context.settings.throttleBaseMs;
 }
 
-function placementText({ reason, hostId }: NonNullable<Placement['failure']>, strategy: ServiceRecord['schedulingStrategy']): string {
+function placementText(
+  { reason, hostId }: NonNullable<Placement['failure']>,
+  strategy: ServiceRecord['schedulingStrategy'],
+): string {
   const what = {
     'RESOURCE:CPU': 'has insufficient CPU units available.',
     'RESOURCE:MEMORY': 'has insufficient memory available.',
@@ -269,7 +307,10 @@ function placementText({ reason, hostId }: NonNullable<Placement['failure']>, st
     hostId === undefined
       ? 'Reason: No Container Instances were found in your cluster.'
       : `The closest matching (container-instance ${hostId}) ${what}`;
-  const why = strategy === 'DAEMON' ? 'because the container instance did not meet all of its requirements.' : 'because no container instance met all of its requirements.';
+  const why =
+    strategy === 'DAEMON'
+      ? 'because the container instance did not meet all of its requirements.'
+      : 'because no container instance met all of its requirements.';
   return `was unable to place a task ${why} ${closest} For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.`;
 }
 
@@ -277,7 +318,9 @@ async function tagsForTasks({ transaction, view: { service } }: Work, definition
   const { propagateTags, enableECSManagedTags } = service.document;
   const from = propagateTags === 'SERVICE' ? service.arn : propagateTags === 'TASK_DEFINITION' ? definitionArn : undefined;
   const tags = from === undefined ? {} : ((await tagsOf(transaction, [from])).get(from) ?? {});
-  return enableECSManagedTags ? { ...tags, 'aws:ecs:clusterName': service.clusterName, 'aws:ecs:serviceName': service.name } : tags;
+  return enableECSManagedTags
+    ? { ...tags, 'aws:ecs:clusterName': service.clusterName, 'aws:ecs:serviceName': service.name }
+    : tags;
 }
 
 async function deploymentGoesOn({ transaction, context, view: { deployment } }: Work): Promise<void> {
@@ -299,10 +342,18 @@ function unsettled({ impaired }: Conditions): Conditions {
   return impaired === undefined ? {} : { impaired };
 }
 
-function endOfMonitoring(document: DeploymentDocument, failures: number, isRollback: boolean, triggered = false): DeploymentDocument {
+function endOfMonitoring(
+  document: DeploymentDocument,
+  failures: number,
+  isRollback: boolean,
+  triggered = false,
+): DeploymentDocument {
   const { breaker } = document;
   if (breaker.status === 'DISABLED' || isRollback) return document;
-  return { ...document, breaker: { ...breaker, status: triggered ? 'TRIGGERED' : 'MONITORING_COMPLETE', failureCount: failures } };
+  return {
+    ...document,
+    breaker: { ...breaker, status: triggered ? 'TRIGGERED' : 'MONITORING_COMPLETE', failureCount: failures },
+  };
 }
 
 function revisionOf({ view }: Work, id: string): RevisionRecord {

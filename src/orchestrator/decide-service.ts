@@ -42,7 +42,9 @@ export function planSettings(settings: OrchestratorSettings, view: ServiceView):
 export function settle(view: ServiceView, settings: PlanSettings, now: number): Settlement {
   const { service, revisions, tasks } = view;
   const captured = findCapture(revisions, tasks);
-  const ended = tasks.filter(({ lastStatus }) => lastStatus === 'STOPPED').sort((a, b) => (a.stoppedAt ?? 0) - (b.stoppedAt ?? 0));
+  const ended = tasks
+    .filter(({ lastStatus }) => lastStatus === 'STOPPED')
+    .sort((a, b) => (a.stoppedAt ?? 0) - (b.stoppedAt ?? 0));
   const healthy: string[] = [];
   const tallies = new Map<string, RevisionRecord['tally']>();
   for (const revision of revisions) {
@@ -76,7 +78,10 @@ export function settle(view: ServiceView, settings: PlanSettings, now: number): 
     ended,
     healthy,
     tallies,
-    gone: service.controller === 'EXTERNAL' ? [] : revisions.filter(({ id, role }) => role === 'ACTIVE' && !inUse.has(id)).map(({ id }) => id),
+    gone:
+      service.controller === 'EXTERNAL'
+        ? []
+        : revisions.filter(({ id, role }) => role === 'ACTIVE' && !inUse.has(id)).map(({ id }) => id),
     isEmpty: service.status === 'DRAINING' && left.length === 0,
     emptyTaskSets: view.taskSets.filter(({ id, status }) => status === 'DRAINING' && !inUse.has(id)).map(({ id }) => id),
     turned: view.taskSets.flatMap(({ id, scale, status, stability }) => {
@@ -90,7 +95,10 @@ export function settle(view: ServiceView, settings: PlanSettings, now: number): 
   };
 }
 
-export function isSettled({ ended, healthy, tallies, captured, gone, isEmpty, emptyTaskSets, turned }: Settlement, { forgotten }: ServiceView): boolean {
+export function isSettled(
+  { ended, healthy, tallies, captured, gone, isEmpty, emptyTaskSets, turned }: Settlement,
+  { forgotten }: ServiceView,
+): boolean {
   return (
     ended.length === 0 &&
     healthy.length === 0 &&
@@ -117,7 +125,11 @@ function findCapture(revisions: RevisionRecord[], tasks: ServiceTask[]): Settlem
 }
 
 /** The view as it is once the settlement is written. */
-export function afterSettlement(view: ServiceView, { ended, tallies, captured, gone, emptyTaskSets, healthy, turned }: Settlement, now: number): ServiceView {
+export function afterSettlement(
+  view: ServiceView,
+  { ended, tallies, captured, gone, emptyTaskSets, healthy, turned }: Settlement,
+  now: number,
+): ServiceView {
   const endedIds = new Set(ended.map(({ id }) => id));
   const goneIds = new Set([...gone, ...emptyTaskSets]);
   return {
@@ -144,7 +156,10 @@ export function afterSettlement(view: ServiceView, { ended, tallies, captured, g
 /** The planner's steps that are to be carried out: what was said already is not said again. */
 export function decide(view: ServiceView, settings: PlanSettings, now: number): Plan {
   const { service } = view;
-  const plan = service.controller === 'EXTERNAL' && service.status === 'ACTIVE' ? planTaskSets(view, settings, now) : planService(toInput(view, settings, now));
+  const plan =
+    service.controller === 'EXTERNAL' && service.status === 'ACTIVE'
+      ? planTaskSets(view, settings, now)
+      : planService(toInput(view, settings, now));
   const steps = plan.steps.filter((step) => {
     switch (step.kind) {
       case 'steady':

@@ -93,10 +93,13 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
   function wake(id: number, milliseconds: number): void {
     if (isClosed) return;
     wakes.get(id)?.();
-    wakes.set(id, timers.after(Math.max(milliseconds, 1), () => {
-      wakes.delete(id);
-      touch(id);
-    }));
+    wakes.set(
+      id,
+      timers.after(Math.max(milliseconds, 1), () => {
+        wakes.delete(id);
+        touch(id);
+      }),
+    );
   }
 
   /** One look and what follows from it. Gives when to look again, `again` for at once. */
@@ -139,7 +142,10 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
     const now = clock.now();
     const settings = planSettings(context.settings, view);
     const settlement = settle(view, settings, now);
-    return { settlement, plan: settlement.isEmpty ? { steps: [] } : decide(afterSettlement(view, settlement, now), settings, now) };
+    return {
+      settlement,
+      plan: settlement.isEmpty ? { steps: [] } : decide(afterSettlement(view, settlement, now), settings, now),
+    };
   }
 
   function inPlacing<T>(work: () => Promise<T>): Promise<T> {
@@ -178,7 +184,10 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
     const marked = view.tasks.filter(({ why, desiredStatus }) => why !== undefined && desiredStatus !== 'STOPPED');
     const groups = Map.groupBy(marked, ({ why, revision }) => stopReason(why, revision));
     for (const [reason, group] of groups) {
-      await tasks.stop(group.map(({ id }) => id), { code: 'ServiceSchedulerInitiated', reason });
+      await tasks.stop(
+        group.map(({ id }) => id),
+        { code: 'ServiceSchedulerInitiated', reason },
+      );
     }
     return groups.size > 0;
   }
@@ -194,7 +203,10 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
       if (at > clock.now()) return at;
       const work = learnDigests(service.id, revision)
         .catch((error: unknown) => {
-          log.error('digests could not be written down; it is tried again', { revision: revision.id, error: describeCauses(error) });
+          log.error('digests could not be written down; it is tried again', {
+            revision: revision.id,
+            error: describeCauses(error),
+          });
           wake(service.id, RETRY_MS);
           return false;
         })
@@ -240,7 +252,12 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
     touch,
     async touchCluster(clusterId) {
       await touchAll(
-        await meta.read.selectFrom('service').select('id').where('cluster_id', '=', clusterId).where('status', '!=', 'INACTIVE').execute(),
+        await meta.read
+          .selectFrom('service')
+          .select('id')
+          .where('cluster_id', '=', clusterId)
+          .where('status', '!=', 'INACTIVE')
+          .execute(),
       );
     },
     async start() {
@@ -264,7 +281,8 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
 
 /** Whether a change of a task can change its service's plan. */
 function isNews({ before, after }: TaskChange): boolean {
-  if (phaseOf(before) !== phaseOf(after) || before.health !== after.health || before.protectedUntil !== after.protectedUntil) return true;
+  if (phaseOf(before) !== phaseOf(after) || before.health !== after.health || before.protectedUntil !== after.protectedUntil)
+    return true;
   // A task that was started by its tag may be the one that tells the digest.
   return after.document.containers.some(
     ({ name, digest }) => digest === undefined && reportedDigest(before, name) !== reportedDigest(after, name),

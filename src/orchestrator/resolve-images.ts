@@ -2,7 +2,7 @@ import type { Digest } from '../core/digest.ts';
 import { isFault } from '../core/fault.ts';
 import type { Failure } from '../client/outcome.ts';
 import type { OrchestratorContext } from './context.ts';
-import { readReference } from './revision-holds.ts';
+import { readReference } from './image-holds.ts';
 import { fillIn, unresolved } from './revision-images.ts';
 import type { RevisionImage } from './service-rows.ts';
 
@@ -26,7 +26,8 @@ export async function resolveImages(
   return filled === undefined ? { failure: 'not every image has been answered for.' } : { images: filled };
 }
 
-async function resolveImage(
+/** What one image points at now, or why that cannot be known. */
+export async function resolveImage(
   { registry, ownRegistry, resolver }: Pick<OrchestratorContext, 'registry' | 'ownRegistry' | 'resolver'>,
   image: string,
 ): Promise<Answer> {

@@ -1,8 +1,6 @@
-import { isFault } from '../core/fault.ts';
-import { parseReference, type Reference } from '../core/reference.ts';
-import { takeHold, releaseHolds } from '../registry/holds.ts';
-import { toRepository } from '../registry/repository-rows.ts';
+import { releaseHolds } from '../registry/holds.ts';
 import type { OrchestratorContext, OrchestratorTransaction } from './context.ts';
+import { holdImage } from './image-holds.ts';
 import { revisionArn, type RevisionImage, type ServiceRecord } from './service-rows.ts';
 
 /** Holds of service revisions in the registry; the holder is the revision's ARN, which says the service's name. */
@@ -22,40 +20,26 @@ export async function holdImages(
   let held = 0;
   const missing: string[] = [];
   for (const { image, digest, containerName } of images) {
-    const reference = readReference(image);
-    const place = reference === undefined ? undefined : context.ownRegistry?.(reference.host);
-    if (digest === undefined || reference === undefined || place === undefined) continue;
-    const row = await transaction
-      .selectFrom('repository')
-      .selectAll()
-      .where('account', '=', place.account)
-      .where('region', '=', place.region)
-      .where('name', '=', reference.path)
-      .executeTakeFirst();
-    if (row === undefined) {
-      missing.push(`${reference.host}/${reference.path}@${digest}`);
-      continue;
-    }
-    const repository = toRepository(row);
-    try {
-      await takeHold(
-        transaction,
-        context,
-        { ...place, principal: service.arn },
-        repository,
-        { digest, kind: HOLD_KIND, holder: revisionArn(service, revision), note: `container ${containerName} of service ${service.name}` },
-      );
-      held += 1;
-    } catch (error) {
-      // It says so before it has written anything, so the transaction can go on.
-      if (!isFault(error, 'image-unknown')) throw error;
-      missing.push(`${reference.host}/${reference.path}@${digest}`);
-    }
+    if (digest === undefined) continue;
+    const outcome = await holdImage(transaction, context, {
+      image,
+      digest,
+      kind: HOLD_KIND,
+      holder: revisionArn(service, revision),
+      note: `container ${containerName} of service ${service.name}`,
+      principal: service.arn,
+    });
+    if (outcome === 'held') held += 1;
+    if (outcome === 'missing') missing.push(`${image} (${digest})`);
   }
   return { held, missing };
 }
 
-export async function releaseRevision(transaction: OrchestratorTransaction, service: ServiceRecord, revision: string): Promise<void> {
+export async function releaseRevision(
+  transaction: OrchestratorTransaction,
+  service: ServiceRecord,
+  revision: string,
+): Promise<void> {
   await releaseHolds(transaction, { kind: HOLD_KIND, holder: revisionArn(service, revision) });
   await transaction.updateTable('service_revision').set({ held: 0 }).where('id', '=', revision).execute();
 }
@@ -99,13 +83,3 @@ export async function releaseService(transaction: OrchestratorTransaction, servi
     .execute();
   for (const { id } of held) await releaseRevision(transaction, service, id);
 }
-
-export function readReference(image: string): Reference | undefined {
-  try {
-    return parseReference(image);
-  } catch (error) {
-    if (isFault(error, 'reference-invalid')) return undefined;
-    throw error;
-  }
-}
-

@@ -26,13 +26,19 @@ export function isStrict(images: RevisionImage[]): boolean {
  * The images with the digests that a task's containers report, once these cover all that are to be learnt; undefined
  * before. What is known already stays as it is: the first report wins.
  */
-export function captureDigests(images: RevisionImage[], containers: Pick<ObservedContainer, 'name' | 'imageDigest'>[]): RevisionImage[] | undefined {
+export function captureDigests(
+  images: RevisionImage[],
+  containers: Pick<ObservedContainer, 'name' | 'imageDigest'>[],
+): RevisionImage[] | undefined {
   const seen = new Map(containers.map(({ name, imageDigest }) => [name, imageDigest]));
   return fillIn(images, (image) => seen.get(image.containerName));
 }
 
 /** The same with digests from anywhere. */
-export function fillIn(images: RevisionImage[], digestOf: (image: RevisionImage) => Digest | undefined): RevisionImage[] | undefined {
+export function fillIn(
+  images: RevisionImage[],
+  digestOf: (image: RevisionImage) => Digest | undefined,
+): RevisionImage[] | undefined {
   const filled: RevisionImage[] = [];
   for (const image of images) {
     if (image.digest !== undefined || image.mode === 'disabled') filled.push(image);

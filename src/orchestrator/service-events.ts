@@ -25,7 +25,8 @@ export const eventText = {
   protected: (revision: string, count: number) =>
     `was unable to reach steady state because (taskSet ${deploymentId(revision)}) was unable to scale in due to (reason ${count} tasks under protection)`,
   unplaced: (reason: string) => `was unable to place a task. Reason: ${reason}`,
-  unresolved: (revision: string, reason: string) => `(deployment ${deploymentId(revision)}) could not resolve an image to its digest: ${reason}`,
+  unresolved: (revision: string, reason: string) =>
+    `(deployment ${deploymentId(revision)}) could not resolve an image to its digest: ${reason}`,
   byTag: (revision: string) =>
     `(deployment ${deploymentId(revision)}) goes on with image tags, because three attempts at resolving them to digests have failed.`,
 } as const;
@@ -43,7 +44,12 @@ export async function addEvent(
 ): Promise<void> {
   await transaction
     .insertInto('service_event')
-    .values({ id: ids.uuid(), service_id: service.id, created_at: clock.now(), message: `(service ${service.name}) ${text}`.slice(0, 2_000) })
+    .values({
+      id: ids.uuid(),
+      service_id: service.id,
+      created_at: clock.now(),
+      message: `(service ${service.name}) ${text}`.slice(0, 2_000),
+    })
     .execute();
   const oldest = await transaction
     .selectFrom('service_event')

@@ -234,7 +234,11 @@ export async function findService(
 }
 
 /** Raises `ecs` (ServiceNotFoundException). */
-export async function getService(database: Kysely<OrchestratorTables>, cluster: Cluster, nameOrArn: string): Promise<ServiceRecord> {
+export async function getService(
+  database: Kysely<OrchestratorTables>,
+  cluster: Cluster,
+  nameOrArn: string,
+): Promise<ServiceRecord> {
   const service = await findService(database, cluster, nameOrArn);
   if (service === undefined) throw serviceNotFound();
   return service;

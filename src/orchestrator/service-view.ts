@@ -121,7 +121,11 @@ export async function readServiceView(
 }
 
 /** The reports of pilots: only they are long, and only while their revision waits for digests. */
-async function readSights(database: Kysely<OrchestratorTables>, revisions: RevisionRecord[], tasks: ServiceTask[]): Promise<void> {
+async function readSights(
+  database: Kysely<OrchestratorTables>,
+  revisions: RevisionRecord[],
+  tasks: ServiceTask[],
+): Promise<void> {
   const waiting = new Set(revisions.filter(({ resolution }) => resolution === 'PENDING').map(({ id }) => id));
   for (const task of tasks) {
     if (!waiting.has(task.revision)) continue;

@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { CreateServiceRequest, RegisterTaskDefinitionRequest, Service } from '@aws-sdk/client-ecs';
+import { digestOf, type Digest } from '../core/digest.ts';
 import { isFault } from '../core/fault.ts';
 import { caller, createWorld, IMAGE, type World, type WorldOptions } from '../../test/support/orchestrator.ts';
 import type { Given } from './model.ts';
 
 type Registered = Partial<Given<RegisterTaskDefinitionRequest>>;
 
-async function register(world: World, image = `${IMAGE}:stable`, more: Registered = {}, container: Record<string, unknown> = {}): Promise<string> {
+async function register(
+  world: World,
+  image = `${IMAGE}:stable`,
+  more: Registered = {},
+  container: Record<string, unknown> = {},
+): Promise<string> {
   const { taskDefinition } = await world.orchestrator.operations.RegisterTaskDefinition(caller, {
     family: 'web',
     containerDefinitions: [{ name: 'web', image, memory: 64, essential: true, ...container }],
@@ -17,7 +23,12 @@ async function register(world: World, image = `${IMAGE}:stable`, more: Registere
 }
 
 async function create(world: World, more: Partial<Given<CreateServiceRequest>> = {}): Promise<Service> {
-  const { service } = await world.orchestrator.operations.CreateService(caller, { serviceName: 'web', taskDefinition: 'web', desiredCount: 3, ...more });
+  const { service } = await world.orchestrator.operations.CreateService(caller, {
+    serviceName: 'web',
+    taskDefinition: 'web',
+    desiredCount: 3,
+    ...more,
+  });
   assert.ok(service);
   return service;
 }
@@ -31,7 +42,14 @@ async function look(world: World, name = 'web'): Promise<Service> {
 /** Oldest first, without the service's name. */
 async function events(world: World): Promise<string[]> {
   const service = await look(world);
-  return (service.events ?? []).map(({ message = '' }) => message.replace('(service web) ', '').replaceAll(/\(task [0-9a-f]{32}\)/g, '(task T)').replaceAll(/ecs-svc\/[0-9]{19}/g, 'ecs-svc/N')).reverse();
+  return (service.events ?? [])
+    .map(({ message = '' }) =>
+      message
+        .replace('(service web) ', '')
+        .replaceAll(/\(task [0-9a-f]{32}\)/g, '(task T)')
+        .replaceAll(/ecs-svc\/[0-9]{19}/g, 'ecs-svc/N'),
+    )
+    .reverse();
 }
 
 async function tasks(world: World) {
@@ -53,14 +71,16 @@ async function deployments(world: World) {
   return described;
 }
 
-async function start(test: TestContext, options: WorldOptions = {}): Promise<World & { v1: string }> {
+async function start(test: TestContext, options: WorldOptions = {}): Promise<World & { v1: Digest }> {
   const world = await createWorld(test, options);
   const v1 = await world.push('version 1', 'stable');
   await register(world);
   return Object.assign(Object.create(Object.prototype, Object.getOwnPropertyDescriptors(world)) as World, { v1 });
 }
 
-const refused = (code: string, message: RegExp) => (error: unknown) => isFault(error, 'ecs') && error.facts.code === code && message.test(error.facts.message);
+const byText = (one: string, other: string) => (one < other ? -1 : 1);
+const refused = (code: string, message: RegExp) => (error: unknown) =>
+  isFault(error, 'ecs') && error.facts.code === code && message.test(error.facts.message);
 
 describe('services', () => {
   it('start one task by tag, and the others by the digest that it found', async (test) => {
@@ -74,7 +94,7 @@ describe('services', () => {
     const service = await look(world);
     assert.deepEqual([service.runningCount, service.pendingCount, service.deployments?.length], [3, 0, 1]);
     assert.equal(service.deployments?.[0]?.rolloutState, 'COMPLETED');
-    const images = (await tasks(world)).map(({ containers }) => containers?.[0]?.image).sort();
+    const images = (await tasks(world)).map(({ containers }) => containers?.[0]?.image ?? '').sort(byText);
     assert.deepEqual(images, [`${IMAGE}:stable`, `${IMAGE}@${world.v1}`, `${IMAGE}@${world.v1}`]);
     assert.deepEqual(await events(world), [
       'has started 1 tasks: (task T).',
@@ -88,7 +108,9 @@ describe('services', () => {
     const { serviceRevisions } = await world.orchestrator.operations.DescribeServiceRevisions(caller, {
       serviceRevisionArns: [deployment?.targetServiceRevision?.arn ?? ''],
     });
-    assert.deepEqual(serviceRevisions?.[0]?.containerImages, [{ containerName: 'web', image: `${IMAGE}:stable`, imageDigest: world.v1 }]);
+    assert.deepEqual(serviceRevisions?.[0]?.containerImages, [
+      { containerName: 'web', image: `${IMAGE}:stable`, imageDigest: world.v1 },
+    ]);
     assert.deepEqual(world.errors, []);
   });
 
@@ -101,9 +123,11 @@ describe('services', () => {
     await world.advance(2_000);
     assert.equal((await look(world)).runningCount, 6);
     assert.deepEqual(await digests(world), [world.v1]);
-    await assert.rejects(world.registry.images.delete(caller, world.repository, world.v1 as never), (error: unknown) => {
+    await assert.rejects(world.registry.images.delete(caller, world.repository, world.v1), (error: unknown) => {
       assert.ok(isFault(error, 'image-held'));
-      return error.facts.holds.some(({ kind, holder }) => kind === 'service-revision' && holder.includes(':service-revision/default/web/'));
+      return error.facts.holds.some(
+        ({ kind, holder }) => kind === 'service-revision' && holder.includes(':service-revision/default/web/'),
+      );
     });
     assert.deepEqual(world.errors, []);
   });
@@ -141,9 +165,18 @@ describe('services', () => {
     await world.advance(3_000);
     assert.deepEqual(await digests(world), [world.v1]);
     const service = await look(world);
-    assert.deepEqual([service.deployments?.length, service.deployments?.[0]?.id, service.deployments?.[0]?.rolloutState], [1, first, 'COMPLETED']);
-    assert.deepEqual((await deployments(world)).map(({ status }) => status), ['SUCCESSFUL', 'SUCCESSFUL', 'SUCCESSFUL']);
-    await assert.rejects(world.orchestrator.rollBack(caller, { service: 'web', revision: first ?? '' }), refused('InvalidParameterException', /is deployed/));
+    assert.deepEqual(
+      [service.deployments?.length, service.deployments?.[0]?.id, service.deployments?.[0]?.rolloutState],
+      [1, first, 'COMPLETED'],
+    );
+    assert.deepEqual(
+      (await deployments(world)).map(({ status }) => status),
+      ['SUCCESSFUL', 'SUCCESSFUL', 'SUCCESSFUL'],
+    );
+    await assert.rejects(
+      world.orchestrator.rollBack(caller, { service: 'web', revision: first ?? '' }),
+      refused('InvalidParameterException', /is deployed/),
+    );
   });
 
   it('are rolled back by the circuit breaker', async (test) => {
@@ -203,13 +236,21 @@ describe('services', () => {
     await world.settle();
     assert.deepEqual(await events(world), ['has started 3 tasks: (task T) (task T) (task T).']);
     await world.advance(2_000);
-    assert.deepEqual((await tasks(world)).map(({ containers }) => containers?.[0]?.image), [1, 2, 3].map(() => `${IMAGE}@${world.v1}`));
+    assert.deepEqual(
+      (await tasks(world)).map(({ containers }) => containers?.[0]?.image),
+      [1, 2, 3].map(() => `${IMAGE}@${world.v1}`),
+    );
   });
 
   it('fail a deployment whose tags cannot be resolved, and say why', async (test) => {
     const world = await start(test, {
       settings: { resolve: 'registry' },
-      resolver: { resolve: async ({ host }) => ({ ok: false, failure: { kind: 'denied', host, reason: 'the login for it may not read app' } }) },
+      resolver: {
+        resolve: async ({ host }) => ({
+          ok: false,
+          failure: { kind: 'denied', host, reason: 'the login for it may not read app' },
+        }),
+      },
     });
     await create(world);
     await world.advance(2_000);
@@ -220,7 +261,11 @@ describe('services', () => {
     assert.equal(service.runningCount, 3);
     assert.deepEqual(await digests(world), [world.v1]);
     assert.equal(service.deployments?.[0]?.rolloutState, 'FAILED');
-    assert.ok((await events(world)).some((text) => text.includes('access denied by registry.example.com: the login for it may not read app.')));
+    assert.ok(
+      (await events(world)).some((text) =>
+        text.includes('access denied by registry.example.com: the login for it may not read app.'),
+      ),
+    );
     assert.equal((await deployments(world))[0]?.status, 'STOPPED');
   });
 
@@ -230,7 +275,9 @@ describe('services', () => {
     await create(world, { desiredCount: 2 });
     await world.advance(500);
     assert.ok((await events(world)).some((text) => text.includes('goes on with image tags')));
-    assert.ok((await events(world)).some((text) => text.startsWith('was unable to place a task. Reason: CannotPullContainerError:')));
+    assert.ok(
+      (await events(world)).some((text) => text.startsWith('was unable to place a task. Reason: CannotPullContainerError:')),
+    );
     await world.orchestrator.operations.DeleteService(caller, { service: 'web', force: true });
     await world.advance(1_000);
     assert.equal((await look(world)).status, 'INACTIVE');
@@ -241,11 +288,27 @@ describe('services', () => {
     assert.deepEqual(await tasks(world), []);
   });
 
+  it('never take digests for theirs that cannot be held, because the image was deleted meanwhile', async (test) => {
+    const world = await start(test, { settings: { throttleBaseMs: 100 } });
+    world.elsewhere.set(`${IMAGE}:stable`, digestOf('deleted'));
+    await register(world, `${IMAGE}:stable`, {}, { versionConsistency: 'enabled' });
+    await create(world);
+    await world.advance(1_000);
+    assert.equal((await look(world)).deployments?.[0]?.rolloutState, 'FAILED');
+    assert.equal((await events(world)).filter((text) => text.includes('is not in the registry any more.')).length, 3);
+    assert.deepEqual(await tasks(world), []);
+    world.elsewhere.clear();
+    await world.orchestrator.operations.UpdateService(caller, { service: 'web', forceNewDeployment: true });
+    await world.advance(2_000);
+    assert.deepEqual(await digests(world), [world.v1]);
+    assert.deepEqual(world.errors, []);
+  });
+
   it('start all at once what is written with digests, and hold it before it runs', async (test) => {
     const world = await start(test);
     await register(world, `${IMAGE}@${world.v1}`);
     await create(world);
-    assert.equal((await world.registry.holds.on(world.repository, world.v1 as never)).length, 1);
+    assert.equal((await world.registry.holds.on(world.repository, world.v1)).length, 1);
     await world.settle();
     assert.deepEqual(await events(world), ['has started 3 tasks: (task T) (task T) (task T).']);
   });
@@ -264,7 +327,11 @@ describe('services', () => {
     await world.advance(1_000);
     assert.equal((await look(world)).runningCount, 1);
     assert.deepEqual(await digests(world), [world.v1]);
-    const stopped = await world.meta.read.selectFrom('task').select(['stop_code', 'stopped_reason']).where('last_status', '=', 'STOPPED').execute();
+    const stopped = await world.meta.read
+      .selectFrom('task')
+      .select(['stop_code', 'stopped_reason'])
+      .where('last_status', '=', 'STOPPED')
+      .execute();
     assert.equal(stopped.length, 3);
     for (const { stop_code, stopped_reason } of stopped) {
       assert.equal(stop_code, 'ServiceSchedulerInitiated');
@@ -285,12 +352,31 @@ describe('services', () => {
     assert.deepEqual(await digests(world), [world.v1]);
   });
 
+  it('and tasks without a service hold what they run, for as long as they run', async (test) => {
+    const world = await start(test);
+    const { tasks: started } = await world.orchestrator.operations.RunTask(caller, { taskDefinition: 'web' });
+    await world.advance(100);
+    await world.push('version 2', 'stable');
+    await assert.rejects(world.registry.images.delete(caller, world.repository, world.v1), (error: unknown) =>
+      isFault(error, 'image-held'),
+    );
+    await world.orchestrator.operations.StopTask(caller, { task: started?.[0]?.taskArn ?? '' });
+    await world.advance(100);
+    await world.registry.images.delete(caller, world.repository, world.v1);
+    assert.deepEqual(world.errors, []);
+  });
+
   it('keep a task that is protected', async (test) => {
     const world = await start(test);
     await create(world);
     await world.advance(2_000);
     const arns = (await tasks(world)).map(({ taskArn = '' }) => taskArn);
-    await world.orchestrator.operations.UpdateTaskProtection(caller, { cluster: 'default', tasks: arns, protectionEnabled: true, expiresInMinutes: 5 });
+    await world.orchestrator.operations.UpdateTaskProtection(caller, {
+      cluster: 'default',
+      tasks: arns,
+      protectionEnabled: true,
+      expiresInMinutes: 5,
+    });
     await world.orchestrator.operations.UpdateService(caller, { service: 'web', desiredCount: 1 });
     await world.advance(60_000);
     assert.equal((await look(world)).runningCount, 3);
@@ -309,7 +395,10 @@ describe('services', () => {
     );
     const { service } = await world.orchestrator.operations.DeleteService(caller, { service: 'web', force: true });
     assert.equal(service?.status, 'DRAINING');
-    await assert.rejects(create(world), refused('InvalidParameterException', /^Unable to Start a service that is still Draining\.$/));
+    await assert.rejects(
+      create(world),
+      refused('InvalidParameterException', /^Unable to Start a service that is still Draining\.$/),
+    );
     await world.advance(1_000);
     const gone = await look(world);
     assert.deepEqual([gone.status, gone.runningCount, gone.deployments?.length], ['INACTIVE', 0, 0]);
@@ -324,7 +413,10 @@ describe('services', () => {
     const world = await start(test);
     await create(world, { clientToken: 'a' });
     await create(world, { clientToken: 'b' });
-    await assert.rejects(create(world, { desiredCount: 4 }), refused('InvalidParameterException', /^Creation of service was not idempotent\.$/));
+    await assert.rejects(
+      create(world, { desiredCount: 4 }),
+      refused('InvalidParameterException', /^Creation of service was not idempotent\.$/),
+    );
     const { serviceArns } = await world.orchestrator.operations.ListServices(caller, {});
     assert.deepEqual(serviceArns, ['arn:aws:ecs:us-east-1:123456789012:service/default/web']);
   });
@@ -333,7 +425,8 @@ describe('services', () => {
     const world = await start(test);
     await create(world);
     const service = await look(world);
-    for (const member of ['networkConfiguration', 'platformVersion', 'capacityProviderStrategy', 'roleArn', 'taskSets', 'tags']) assert.ok(!(member in service), member);
+    for (const member of ['networkConfiguration', 'platformVersion', 'capacityProviderStrategy', 'roleArn', 'taskSets', 'tags'])
+      assert.ok(!(member in service), member);
     assert.deepEqual(service.deploymentConfiguration, {
       strategy: 'ROLLING',
       bakeTimeInMinutes: 0,
@@ -347,8 +440,14 @@ describe('services', () => {
 
   it('refuse what needs a load balancer, and say what to use', async (test) => {
     const world = await start(test);
-    await assert.rejects(create(world, { deploymentConfiguration: { strategy: 'BLUE_GREEN' } }), refused('UnsupportedFeatureException', /Use ROLLING/));
-    await assert.rejects(create(world, { loadBalancers: [{ containerName: 'web', containerPort: 80 }] }), refused('UnsupportedFeatureException', /Load balancers/));
+    await assert.rejects(
+      create(world, { deploymentConfiguration: { strategy: 'BLUE_GREEN' } }),
+      refused('UnsupportedFeatureException', /Use ROLLING/),
+    );
+    await assert.rejects(
+      create(world, { loadBalancers: [{ containerName: 'web', containerPort: 80 }] }),
+      refused('UnsupportedFeatureException', /Load balancers/),
+    );
     await create(world, { loadBalancers: [], serviceRegistries: [] });
   });
 
@@ -357,7 +456,11 @@ describe('services', () => {
     const { operations } = world.orchestrator;
     await create(world, { deploymentController: { type: 'EXTERNAL' }, desiredCount: 4 });
     const where = { cluster: 'default', service: 'web' };
-    const { taskSet } = await operations.CreateTaskSet(caller, { ...where, taskDefinition: 'web', scale: { value: 50, unit: 'PERCENT' } });
+    const { taskSet } = await operations.CreateTaskSet(caller, {
+      ...where,
+      taskDefinition: 'web',
+      scale: { value: 50, unit: 'PERCENT' },
+    });
     assert.equal(taskSet?.computedDesiredCount, 2);
     await world.advance(1_000);
     const set = { ...where, taskSet: taskSet?.id ?? '' };
@@ -365,7 +468,10 @@ describe('services', () => {
     await operations.UpdateTaskSet(caller, { ...set, scale: { value: 100, unit: 'PERCENT' } });
     await world.advance(1_000);
     const { taskSets } = await operations.DescribeTaskSets(caller, { ...where, taskSets: [set.taskSet] });
-    assert.deepEqual([taskSets?.[0]?.status, taskSets?.[0]?.runningCount, taskSets?.[0]?.stabilityStatus], ['PRIMARY', 4, 'STEADY_STATE']);
+    assert.deepEqual(
+      [taskSets?.[0]?.status, taskSets?.[0]?.runningCount, taskSets?.[0]?.stabilityStatus],
+      ['PRIMARY', 4, 'STEADY_STATE'],
+    );
     await assert.rejects(operations.DeleteTaskSet(caller, set), refused('InvalidParameterException', /scaled above 0/));
     await operations.DeleteTaskSet(caller, { ...set, force: true });
     await world.advance(1_000);
@@ -389,7 +495,10 @@ describe('services', () => {
     await world.advance(3_000);
     assert.deepEqual(await digests(world), [v2]);
     const service = await look(world);
-    assert.deepEqual([service.runningCount, service.deployments?.length, service.deployments?.[0]?.rolloutState], [3, 1, 'COMPLETED']);
+    assert.deepEqual(
+      [service.runningCount, service.deployments?.length, service.deployments?.[0]?.rolloutState],
+      [3, 1, 'COMPLETED'],
+    );
     assert.deepEqual(world.errors, []);
   });
 

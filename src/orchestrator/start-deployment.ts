@@ -51,7 +51,13 @@ export async function startDeployment(
     .where('role', '=', 'PRIMARY')
     .execute();
   const id = await insertRevision(transaction, context, service, { definition, consistencyOff });
-  await insertDeployment(transaction, context, service, id, sources.map((source) => source.id));
+  await insertDeployment(
+    transaction,
+    context,
+    service,
+    id,
+    sources.map((source) => source.id),
+  );
   await forgetHistory(transaction, service, now);
   return id;
 }
@@ -105,7 +111,10 @@ export async function insertRevision(
 export async function nextRevisionId(transaction: OrchestratorTransaction, { clock, ids }: OrchestratorContext): Promise<string> {
   const [high = 0, middle = 0, low = 0] = ids.bytes(3);
   const drawn = `${String(clock.now()).padStart(13, '0')}${String((high * 65_536 + middle * 256 + low) % 1_000_000).padStart(6, '0')}`;
-  const last = await transaction.selectFrom('service_revision').select(({ fn }) => fn.max('id').as('id')).executeTakeFirst();
+  const last = await transaction
+    .selectFrom('service_revision')
+    .select(({ fn }) => fn.max('id').as('id'))
+    .executeTakeFirst();
   const newest = last?.id ?? '';
   // Two in a millisecond, or a clock that was set back.
   return drawn > newest ? drawn : String(BigInt(newest) + 1n).padStart(19, '0');
@@ -183,7 +192,11 @@ export async function goBackTo(
     .execute();
   const { images: _images, ...settings } = target.document;
   const document: ServiceDocument = { ...withoutSettings(service.document), ...settings };
-  await transaction.updateTable('service').set({ document: JSON.stringify(document) }).where('id', '=', service.id).execute();
+  await transaction
+    .updateTable('service')
+    .set({ document: JSON.stringify(document) })
+    .where('id', '=', service.id)
+    .execute();
   await addEvent(transaction, context, service, eventText.rollingBack(target.id));
 }
 
@@ -228,7 +241,14 @@ export async function updateDeployment(
   transaction: OrchestratorTransaction,
   deployment: DeploymentRecord,
   now: number,
-  change: { status?: string; status_reason?: string; stage?: string; started_at?: number; finished_at?: number; stopped_at?: number },
+  change: {
+    status?: string;
+    status_reason?: string;
+    stage?: string;
+    started_at?: number;
+    finished_at?: number;
+    stopped_at?: number;
+  },
   document?: DeploymentDocument,
 ): Promise<void> {
   await transaction
@@ -241,7 +261,11 @@ export async function updateDeployment(
 /** As AWS does, deployments are history for ninety days; revisions go with them unless they can be gone back to. */
 async function forgetHistory(transaction: OrchestratorTransaction, service: ServiceRecord, now: number): Promise<void> {
   const before = now - HISTORY_MS;
-  await transaction.deleteFrom('service_deployment').where('service_id', '=', service.id).where('finished_at', '<', before).execute();
+  await transaction
+    .deleteFrom('service_deployment')
+    .where('service_id', '=', service.id)
+    .where('finished_at', '<', before)
+    .execute();
   await transaction
     .deleteFrom('service_revision')
     .where('service_id', '=', service.id)

@@ -11,6 +11,7 @@ import { putTags, dropTags, tagsOf } from './resource-tags.ts';
 import { taskDefinitionById, type TaskDefinitionRecord } from './task-definition-rows.ts';
 import { pinImage, writtenDigest } from './task-image.ts';
 import { toTask, type StopCode, type TaskDocument, type TaskRow } from './task-rows.ts';
+import { followTaskHolds } from './task-holds.ts';
 import { applySight } from './task-sight.ts';
 import { fixedHostPorts } from './place-tasks.ts';
 
@@ -84,6 +85,17 @@ export function createTasks(context: OrchestratorContext): Tasks {
     for (const change of changes) for (const listener of listeners) listener(change);
   };
 
+  /** The rows with the holds on what they run. */
+  async function changeTasks(
+    transaction: OrchestratorTransaction,
+    changed: string[],
+    change: (row: TaskRow) => TaskRow | undefined,
+  ): Promise<TaskChange[]> {
+    const changes = await changeRows(transaction, changed, change);
+    for (const one of changes) await followTaskHolds(transaction, context, one);
+    return changes;
+  }
+
   async function find(id: string): Promise<TaskRow | undefined> {
     const row = await meta.read.selectFrom('task').selectAll().where('id', '=', id).executeTakeFirst();
     return row === undefined ? undefined : toTask(row);
@@ -114,7 +126,11 @@ export function createTasks(context: OrchestratorContext): Tasks {
       ...(isAwsvpc ? { attachmentId: ids.uuid() } : {}),
       ...(task.capacityProviderName === undefined ? {} : { capacityProviderName: task.capacityProviderName }),
       ...(task.launchType === 'FARGATE'
-        ? { platformVersion: task.platformVersion === undefined || task.platformVersion === 'LATEST' ? '1.4.0' : task.platformVersion, platformFamily: 'Linux' }
+        ? {
+            platformVersion:
+              task.platformVersion === undefined || task.platformVersion === 'LATEST' ? '1.4.0' : task.platformVersion,
+            platformFamily: 'Linux',
+          }
         : {}),
     };
     const needs = taskNeeds(definition, overrides);
@@ -166,6 +182,8 @@ export function createTasks(context: OrchestratorContext): Tasks {
       if (now === undefined || now.desiredStatus === 'STOPPED') return;
       taken.add(task.id);
       await runtime.start(buildTaskSpec(task, cluster, definition, tags, credentials));
+      // It may have been ended by its row in the moment before it was taken.
+      if ((await find(task.id))?.lastStatus === 'STOPPED') await runtime.stop(task.id);
     } catch (error) {
       taken.delete(task.id);
       log.error('a task could not be given to the runtime', { task: task.id, error: describeCauses(error) });
@@ -176,7 +194,7 @@ export function createTasks(context: OrchestratorContext): Tasks {
 
   /** Writes the end of tasks that the runtime has not got. */
   async function end(ended: string[], why: { code: StopCode; reason: string }): Promise<void> {
-    const changes = await meta.transact((transaction) => changeRows(transaction, ended, (row) => endOf(row, clock.now(), why)));
+    const changes = await meta.transact((transaction) => changeTasks(transaction, ended, (row) => endOf(row, clock.now(), why)));
     tell(changes);
     scheduleSweep();
   }
@@ -184,7 +202,7 @@ export function createTasks(context: OrchestratorContext): Tasks {
   async function stop(stopped: string[], why: { code: StopCode; reason: string }): Promise<TaskRow[]> {
     const now = clock.now();
     const changes = await meta.transact((transaction) =>
-      changeRows(transaction, stopped, (row) => {
+      changeTasks(transaction, stopped, (row) => {
         if (row.desiredStatus === 'STOPPED') return undefined;
         if (!taken.has(row.id)) return endOf(row, now, why);
         return {
@@ -206,7 +224,7 @@ export function createTasks(context: OrchestratorContext): Tasks {
 
   async function protect(protected_: string[], until: number | undefined): Promise<TaskRow[]> {
     const changes = await meta.transact((transaction) =>
-      changeRows(transaction, protected_, ({ protectedUntil: _, ...row }) =>
+      changeTasks(transaction, protected_, ({ protectedUntil: _, ...row }) =>
         row.desiredStatus === 'STOPPED' ? undefined : { ...row, ...(until === undefined ? {} : { protectedUntil: until }) },
       ),
     );
@@ -225,7 +243,7 @@ export function createTasks(context: OrchestratorContext): Tasks {
       waiting.clear();
       try {
         const changes = await meta.transact((transaction) =>
-          changeRows(transaction, [...batch.keys()], (row) => {
+          changeTasks(transaction, [...batch.keys()], (row) => {
             const observed = batch.get(row.id);
             return observed === undefined ? undefined : applySight(row, observed);
           }),
@@ -236,7 +254,12 @@ export function createTasks(context: OrchestratorContext): Tasks {
       } catch (error) {
         // The runtime still has what it told, so nothing is lost: it is asked again.
         log.error('what became of tasks could not be written; it is tried again', { error: describeCauses(error) });
-        if (!isClosed) timers.after(1000, () => void takeUp().catch((cause: unknown) => log.error('tasks could not be taken up', { error: describeCauses(cause) })));
+        if (!isClosed)
+          timers.after(
+            1000,
+            () =>
+              void takeUp().catch((cause: unknown) => log.error('tasks could not be taken up', { error: describeCauses(cause) })),
+          );
       }
     }
     pump = undefined;
@@ -284,7 +307,15 @@ export function createTasks(context: OrchestratorContext): Tasks {
         .limit(SWEEP)
         .execute();
       for (const row of rows) await dropTags(transaction, taskArn(row, row.name, row.id));
-      if (rows.length > 0) await transaction.deleteFrom('task').where('id', 'in', rows.map(({ id }) => id)).execute();
+      if (rows.length > 0)
+        await transaction
+          .deleteFrom('task')
+          .where(
+            'id',
+            'in',
+            rows.map(({ id }) => id),
+          )
+          .execute();
       await transaction.deleteFrom('client_token').where('expires_at', '<=', now).execute();
       return rows.map(({ id }) => id);
     });
@@ -344,7 +375,11 @@ async function changeRows(
 ): Promise<TaskChange[]> {
   const changes: TaskChange[] = [];
   for (let at = 0; at < ids.length; at += CHUNK) {
-    const rows = await transaction.selectFrom('task').selectAll().where('id', 'in', ids.slice(at, at + CHUNK)).execute();
+    const rows = await transaction
+      .selectFrom('task')
+      .selectAll()
+      .where('id', 'in', ids.slice(at, at + CHUNK))
+      .execute();
     for (const before of rows.map(toTask)) {
       const changed = change(before);
       if (changed === undefined) continue;

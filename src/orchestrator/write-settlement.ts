@@ -59,7 +59,11 @@ export async function writeSettlement(
     await releaseOldRevisions(transaction, service, context.settings.keptRevisions);
   }
   for (const { id, stability } of settlement.turned) {
-    await transaction.updateTable('task_set').set({ stability, stability_at: now, updated_at: now }).where('id', '=', id).execute();
+    await transaction
+      .updateTable('task_set')
+      .set({ stability, stability_at: now, updated_at: now })
+      .where('id', '=', id)
+      .execute();
   }
   for (const id of settlement.emptyTaskSets) {
     await transaction.deleteFrom('task_set').where('id', '=', id).execute();
@@ -93,7 +97,9 @@ export async function recordDigests(
   if (revision?.resolution !== 'PENDING') return undefined;
   const { held, missing } = await holdImages(transaction, context, service, revisionId, images);
   // An image that is written with its digest says itself that it is not there.
-  const lost = missing.filter((name) => !revision.document.images.some(({ digest }) => digest !== undefined && name.endsWith(digest)));
+  const lost = missing.filter(
+    (name) => !revision.document.images.some(({ digest }) => digest !== undefined && name.includes(digest)),
+  );
   if (lost.length > 0) {
     const reason = `${lost.join(', ')} is not in the registry any more.`;
     await addEvent(transaction, context, service, eventText.unresolved(revisionId, reason));

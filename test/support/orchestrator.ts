@@ -44,7 +44,7 @@ export interface World {
   clock: ReturnType<typeof createManualClock>;
   /** How a container of an image behaves, by the image as it is written. */
   behaviours: Map<string, Behaviour>;
-  /** What other registries hold: reference -> digest. */
+  /** What other registries hold, or what the test's own one says although it is not so: reference -> digest. */
   elsewhere: Map<string, Digest>;
   /** Errors that were logged. */
   errors: unknown[];
@@ -83,11 +83,12 @@ export async function createWorld(test: Pick<TestContext, 'after'>, options: Wor
 
   const lookUp = async (reference: string): Promise<Digest | undefined> => {
     const { host, path, tag, digest } = parseReference(reference);
-    if (host !== HOST) return elsewhere.get(reference);
+    if (host !== HOST || elsewhere.has(reference)) return elsewhere.get(reference);
     const found = await registry.repositories.find(caller, path as RepositoryName);
     if (found === undefined) return undefined;
     try {
-      return (await registry.images.resolve(found, digest === undefined ? { tag: tag ?? ('latest' as never) } : { digest })).digest;
+      return (await registry.images.resolve(found, digest === undefined ? { tag: tag ?? ('latest' as never) } : { digest }))
+        .digest;
     } catch {
       return undefined;
     }
@@ -98,7 +99,11 @@ export async function createWorld(test: Pick<TestContext, 'after'>, options: Wor
     behaviour: (image) => behaviours.get(image) ?? {},
     resolve: async ({ reference }) => {
       const digest = await lookUp(reference);
-      return digest === undefined ? { failure: `pull image manifest has been retried 1 time(s): failed to resolve ref ${reference}: ${reference}: not found` } : { digest };
+      return digest === undefined
+        ? {
+            failure: `pull image manifest has been retried 1 time(s): failed to resolve ref ${reference}: ${reference}: not found`,
+          }
+        : { digest };
     },
     ...(options.hosts === undefined ? {} : { hosts: options.hosts }),
   });

@@ -23,7 +23,7 @@ export interface Behaviour {
   ignoresTerm?: boolean;
 }
 
-const TIMES: Record<string, keyof Behaviour & (`${string}After`)> = {
+const TIMES: Record<string, keyof Behaviour & `${string}After`> = {
   'resolve': 'resolveAfter',
   'start': 'startAfter',
   'exit': 'exitAfter',
@@ -46,7 +46,8 @@ export function readBehaviour(text: string): Behaviour {
     const member = TIMES[name];
     if (member !== undefined && time !== null) behaviour[member] = Number(time[1]) * (UNITS[time[2] ?? ''] ?? 0);
     else if (name === 'code' && /^[0-9]{1,3}$/.test(value)) behaviour.exitCode = Number(value);
-    else if (name === 'health' && /^(?:healthy|unhealthy|unknown)$/.test(value)) behaviour.health = value.toUpperCase() as HealthStatus;
+    else if (name === 'health' && /^(?:healthy|unhealthy|unknown)$/.test(value))
+      behaviour.health = value.toUpperCase() as HealthStatus;
     else if (name === 'pull' && value !== '') behaviour.pullFailure = value;
     else if (name === 'ignore-term') behaviour.ignoresTerm = true;
   }

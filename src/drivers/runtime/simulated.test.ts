@@ -65,13 +65,22 @@ function createWorld(parts: Partial<SimulatedDependencies> = {}) {
   const seen: ObservedTask[] = [];
   runtime.observe((task) => seen.push(task));
   const settle = () => new Promise<void>((resolve) => void setImmediate(resolve));
-  return { clock, timers, runtime, seen, advance: (ms: number) => timers.advance(ms, settle), statuses: () => seen.map(({ status }) => status) };
+  return {
+    clock,
+    timers,
+    runtime,
+    seen,
+    advance: (ms: number) => timers.advance(ms, settle),
+    statuses: () => seen.map(({ status }) => status),
+  };
 }
 
 describe('the simulated runtime', () => {
   it('tells the digest before the task runs, and everything in order', async () => {
     const world = createWorld();
-    await world.runtime.start(taskSpec('a', [containerSpec('web', 'web:1', { portMappings: [{ containerPort: 80, protocol: 'tcp' }] })]));
+    await world.runtime.start(
+      taskSpec('a', [containerSpec('web', 'web:1', { portMappings: [{ containerPort: 80, protocol: 'tcp' }] })]),
+    );
     await world.runtime.start(taskSpec('a', []));
     await world.advance(5);
     assert.equal(world.seen.at(-1)?.containers[0]?.imageDigest, digestOf('web:1'));
@@ -116,14 +125,23 @@ describe('the simulated runtime', () => {
     const healthCheck = { command: ['CMD', 'true'], interval: 5_000, timeout: 5_000, retries: 3, startPeriod: 0 };
     await world.runtime.start(taskSpec('job', [containerSpec('job', 'job')]));
     await world.runtime.start(
-      taskSpec('sick', [containerSpec('web', 'web', { healthCheck, stopTimeout: 2_000, environment: { HOLDFAST_SIMULATE: 'unhealthy=500ms ignore-term' } })]),
+      taskSpec('sick', [
+        containerSpec('web', 'web', {
+          healthCheck,
+          stopTimeout: 2_000,
+          environment: { HOLDFAST_SIMULATE: 'unhealthy=500ms ignore-term' },
+        }),
+      ]),
     );
     await world.advance(100);
     const byId = async (id: string) => (await world.runtime.list()).find((task) => task.id === id);
     assert.equal((await byId('sick'))?.health, 'HEALTHY');
     await world.advance(1_000);
     assert.equal((await byId('sick'))?.health, 'UNHEALTHY');
-    assert.deepEqual([(await byId('job'))?.stopCode, (await byId('job'))?.containers[0]?.exitCode], ['EssentialContainerExited', 3]);
+    assert.deepEqual(
+      [(await byId('job'))?.stopCode, (await byId('job'))?.containers[0]?.exitCode],
+      ['EssentialContainerExited', 3],
+    );
     await world.runtime.stop('sick');
     await world.advance(1_999);
     assert.equal((await byId('sick'))?.status, 'STOPPING');

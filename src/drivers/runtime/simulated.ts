@@ -77,7 +77,9 @@ export function createSimulatedRuntime(dependencies: SimulatedDependencies): Tas
   async function resolveImages(task: LiveTask): Promise<void> {
     const { observed, spec } = task;
     observed.pullStartedAt = clock.now();
-    const answers = await Promise.all(spec.containers.map(async (container) => [container.name, await answerOf(task, container)] as const));
+    const answers = await Promise.all(
+      spec.containers.map(async (container) => [container.name, await answerOf(task, container)] as const),
+    );
     // It may have been told to stop meanwhile.
     if (hasEnded(task) || closed) return;
     let failure: string | undefined;
@@ -95,7 +97,11 @@ export function createSimulatedRuntime(dependencies: SimulatedDependencies): Tas
     }
     observed.status = 'ACTIVATING';
     tell(task);
-    later(task, longest(task, ({ startAfter }) => startAfter, 20), () => run(task));
+    later(
+      task,
+      longest(task, ({ startAfter }) => startAfter, 20),
+      () => run(task),
+    );
   }
 
   async function answerOf(task: LiveTask, { name, image }: ContainerSpec): Promise<{ digest: Digest } | { failure: string }> {
@@ -122,7 +128,8 @@ export function createSimulatedRuntime(dependencies: SimulatedDependencies): Tas
       const { exitAfter, exitCode = 0, health = 'HEALTHY', healthAfter = 0 } = behaviour;
       if (exitAfter !== undefined) later(task, exitAfter, () => exit(task, container, exitCode));
       if (described?.healthCheck !== undefined) later(task, healthAfter, () => becomes(task, container, health));
-      if (behaviour.unhealthyAfter !== undefined) later(task, behaviour.unhealthyAfter, () => becomes(task, container, 'UNHEALTHY'));
+      if (behaviour.unhealthyAfter !== undefined)
+        later(task, behaviour.unhealthyAfter, () => becomes(task, container, 'UNHEALTHY'));
     }
     tell(task);
   }
@@ -175,7 +182,8 @@ export function createSimulatedRuntime(dependencies: SimulatedDependencies): Tas
     return (container?.portMappings ?? []).map(({ containerPort, hostPort = 0, protocol }) => ({
       bindIp: '0.0.0.0',
       containerPort,
-      hostPort: spec.networkMode === 'host' ? containerPort : hostPort > 0 ? hostPort : FIRST_DYNAMIC_PORT + (nextPort++ % DYNAMIC_PORTS),
+      hostPort:
+        spec.networkMode === 'host' ? containerPort : hostPort > 0 ? hostPort : FIRST_DYNAMIC_PORT + (nextPort++ % DYNAMIC_PORTS),
       protocol,
     }));
   }
@@ -194,7 +202,13 @@ export function createSimulatedRuntime(dependencies: SimulatedDependencies): Tas
           id: spec.id,
           status: 'PENDING',
           health: 'UNKNOWN',
-          containers: spec.containers.map(({ name }) => ({ name, status: 'PENDING', health: 'UNKNOWN', restartCount: 0, networkBindings: [] })),
+          containers: spec.containers.map(({ name }) => ({
+            name,
+            status: 'PENDING',
+            health: 'UNKNOWN',
+            restartCount: 0,
+            networkBindings: [],
+          })),
         },
         behaviours: new Map(
           spec.containers.map(({ name, image, environment }) => [
@@ -206,7 +220,11 @@ export function createSimulatedRuntime(dependencies: SimulatedDependencies): Tas
       };
       tasks.set(spec.id, task);
       tell(task);
-      later(task, longest(task, ({ resolveAfter }) => resolveAfter, 5), () => void resolveImages(task));
+      later(
+        task,
+        longest(task, ({ resolveAfter }) => resolveAfter, 5),
+        () => void resolveImages(task),
+      );
     },
     async stop(taskId) {
       const task = tasks.get(taskId);
@@ -216,7 +234,10 @@ export function createSimulatedRuntime(dependencies: SimulatedDependencies): Tas
       task.observed.stoppingAt = clock.now();
       tell(task);
       const takes = longest(task, ({ stopAfter }) => stopAfter, 10);
-      const patience = Math.max(0, ...task.spec.containers.map(({ name, stopTimeout }) => (behaviourOf(task, name).ignoresTerm === true ? stopTimeout : 0)));
+      const patience = Math.max(
+        0,
+        ...task.spec.containers.map(({ name, stopTimeout }) => (behaviourOf(task, name).ignoresTerm === true ? stopTimeout : 0)),
+      );
       later(task, Math.max(takes, patience), () => finish(task, {}));
     },
     list: async () => [...tasks.values()].map(({ observed }) => structuredClone(observed)),
@@ -230,7 +251,9 @@ export function createSimulatedRuntime(dependencies: SimulatedDependencies): Tas
     },
     async stats(taskId) {
       const task = tasks.get(taskId);
-      return task?.observed.status === 'RUNNING' ? Object.fromEntries(task.spec.containers.map(({ name }) => [name, {}])) : undefined;
+      return task?.observed.status === 'RUNNING'
+        ? Object.fromEntries(task.spec.containers.map(({ name }) => [name, {}]))
+        : undefined;
     },
     async close() {
       closed = true;
