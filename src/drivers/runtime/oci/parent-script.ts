@@ -1,0 +1,27 @@
+/**
+ * The parent of a container, in the shell that every machine has: it holds the container's mounts in a namespace of its own,
+ * so that they go when the last process has gone, however that went; it waits, and leaves the exit code in a file. It
+ * needs nothing from the server, which may come and go. It runs in the container's folder.
+ *
+ * Arguments: folder of the run, runtime, the runtime's state folder, id, options of the overlay, file that counts what the
+ * kernel killed for want of memory, what standard input is.
+ *
+ * Files in the folder of the run: `parent` (boot id and /proc/self/stat: who waits), `pid` (written by the runtime when the
+ * container's process runs), `problem`, `runtime.log`, and last of all `exit`: code, kills, and an end of line.
+ */
+export const PARENT_SCRIPT = `
+run=$1 runtime=$2 state=$3 id=$4 overlay=$5 kills=$6 input=$7
+read -r boot < /proc/sys/kernel/random/boot_id
+read -r stat < /proc/self/stat
+echo "$boot $stat" > "$run/parent"
+end() { echo "$1 $2" > "$run/exit"; }
+mount -t overlay -o "$overlay" overlay rootfs 2> "$run/problem" || { end 125 0; exit; }
+# Before 1.31, crun takes no machine that has controllers in both generations of cgroups.
+case $runtime in *crun) [ -d /sys/fs/cgroup/unified ] && umount /sys/fs/cgroup/unified 2> /dev/null ;; esac
+case $input in open) exec 0<> stdin ;; *) exec 0< /dev/null ;; esac
+"$runtime" --root "$state" --log "$run/runtime.log" --log-format json run --keep --pid-file "$run/pid" --bundle . "$id" >> stdout 2>> stderr
+code=$? killed=0
+[ -r "$kills" ] && while read -r key value; do [ "$key" = oom_kill ] && killed=$value; done < "$kills"
+end "$code" "$killed"
+exec "$runtime" --root "$state" delete --force "$id" > /dev/null 2>&1
+`;

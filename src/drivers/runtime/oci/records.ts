@@ -1,0 +1,107 @@
+import * as fs from 'node:fs/promises';
+import { ContainerError } from '../../../core/container-error.ts';
+import type { ContainerKey, FoundContainer } from '../../../orchestrator/container-engine.ts';
+import type { PublishedPort } from './bridge.ts';
+import { errorCode } from './error-code.ts';
+import type { LayerOfView } from './layer-view.ts';
+import type { Attachment } from './networks.ts';
+import type { Bind, RuntimeProcess } from './runtime-spec.ts';
+
+/** What stays of a task on disk: enough to find, stop and remove all of it after any end of the server. */
+export interface TaskRecord {
+  taskId: string;
+  networkMode: string;
+  attachment?: Attachment;
+  hostAddress?: string;
+  cgroupsPath: string;
+}
+
+export interface ContainerRecord {
+  taskId: string;
+  name: string;
+  /** 64 hexadecimal digits; also the runtime's name of it. */
+  id: string;
+  stopSignal: number;
+  cgroupsPath: string;
+  /** Folders of its layers, from the top down, and what they hide. */
+  layers: { path: string; opaque: string[] }[];
+  process: RuntimeProcess;
+  binds: Bind[];
+  attachment?: Attachment;
+  networkBindings: FoundContainer['networkBindings'];
+  published: PublishedPort[];
+  /** Its processes are not all of one namespace, and so do not go with the first. */
+  sharesProcesses: boolean;
+  keepsInput: boolean;
+}
+
+/** Names that are safe as names of folders, whoever chose them. */
+const NAME = /^[A-Za-z0-9_-]{1,255}$/;
+
+export interface Records {
+  taskFolder(taskId: string): string;
+  containerFolder(key: ContainerKey): string;
+  saveTask(record: TaskRecord): Promise<void>;
+  saveContainer(record: ContainerRecord): Promise<void>;
+  /** Everything that was saved; halves of what was being made are given as they are, without their record. */
+  load(): Promise<{ taskId: string; task: TaskRecord | undefined; containers: ContainerRecord[] }[]>;
+  removeTask(taskId: string): Promise<void>;
+}
+
+/** Raises `CannotCreateContainerError` for a name that must not become a path. */
+export function openRecords(folder: string): Records {
+  const named = (name: string): string => {
+    if (!NAME.test(name))
+      throw new ContainerError('CannotCreateContainerError', `${JSON.stringify(name.slice(0, 100))} is no name of a task or container`);
+    return name;
+  };
+  const taskFolder = (taskId: string): string => `${folder}/tasks/${named(taskId)}`;
+  const containerFolder = ({ taskId, name }: ContainerKey): string => `${taskFolder(taskId)}/containers/${named(name)}`;
+  return {
+    taskFolder,
+    containerFolder,
+    saveTask: (record) => save(`${taskFolder(record.taskId)}/task.json`, record),
+    saveContainer: (record) => save(`${containerFolder(record)}/container.json`, record),
+    async load() {
+      const tasks = [];
+      for (const taskId of (await names(`${folder}/tasks`)).filter((name) => NAME.test(name))) {
+        const containers = [];
+        for (const name of (await names(`${taskFolder(taskId)}/containers`)).filter((each) => NAME.test(each))) {
+          const record = await read<ContainerRecord>(`${containerFolder({ taskId, name })}/container.json`);
+          if (record !== undefined) containers.push(record);
+        }
+        tasks.push({ taskId, task: await read<TaskRecord>(`${taskFolder(taskId)}/task.json`), containers });
+      }
+      return tasks;
+    },
+    removeTask: (taskId) => fs.rm(taskFolder(taskId), { recursive: true, force: true }),
+  };
+}
+
+export function layersOf(record: ContainerRecord): LayerOfView[] {
+  return record.layers.map(({ path, opaque }) => ({ path, opaque: new Set(opaque) }));
+}
+
+/** Whole or not at all. Not flushed: after a crash of the machine no container runs that it could tell of. */
+async function save(path: string, record: unknown): Promise<void> {
+  await fs.writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+  await fs.rename(`${path}.new`, path);
+}
+
+async function read<T>(path: string): Promise<T | undefined> {
+  try {
+    return JSON.parse(await fs.readFile(path, 'utf8')) as T;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+export async function names(path: string): Promise<string[]> {
+  try {
+    return await fs.readdir(path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
