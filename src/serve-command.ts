@@ -1,6 +1,9 @@
+import { flushCompileCache } from 'node:module';
 import { CommandFailure, UsageError, writeLine, type Command, type CommandContext } from './cli/command.ts';
 import { ConfigError, readConfig, SETTINGS, type ServerConfig } from './config.ts';
 import type { RunningServer } from './serve.ts';
+
+const CACHE_AFTER_MS = 1000;
 
 /** `holdfast serve`. */
 export const serve: Command = {
@@ -39,6 +42,8 @@ export const serve: Command = {
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(''));
     });
     announce(context, server, config);
+    // A server ends by being killed as often as not: what was compiled is kept now, when nobody waits for it.
+    setTimeout(flushCompileCache, CACHE_AFTER_MS).unref();
     const failure = await Promise.race([stopped, server.failed]);
     if (failure !== '') {
       // Nothing may be promised on a disk that has lost a write: no clean end, and a person has to look.
