@@ -14,7 +14,7 @@ import { busyboxLayer, containerSpec, createTestImages, file, link, pinned, reas
 
 const skip = await reasonToSkip();
 
-describe('containers by crun or runc', { skip }, () => {
+describe('containers by crun or runc', { skip, timeout: 120_000 }, () => {
   let folder: string;
   let engine: ContainerEngine;
   let image: Digest;
@@ -153,13 +153,21 @@ describe('containers by crun or runc', { skip }, () => {
   });
 
   it('finds containers again that ran on without it, and those that ended meanwhile', async () => {
-    const runs = newTask({ command: ['/bin/sh', '-c', 'while [ ! -e /stop ]; do sleep 0.02; done; exit 9'] });
-    const ends = newTask({ command: ['/bin/sh', '-c', 'while [ ! -e /stop ]; do sleep 0.02; done; exit 8'] });
+    const gate = await fs.mkdtemp(`${folder}/gate-`);
+    const waiting = (name: string, code: number): TaskSpec =>
+      newTask(
+        {
+          mountPoints: [{ sourceVolume: 'gate', containerPath: '/gate', readOnly: true }],
+          command: ['/bin/sh', '-c', `while [ ! -e /gate/${name} ]; do sleep 0.02; done; exit ${code}`],
+        },
+        'none',
+        { volumes: [{ name: 'gate', hostPath: gate }] },
+      );
+    const [runs, ends] = [waiting('first', 9), waiting('second', 8)];
     await launch(runs);
     await launch(ends);
     await engine.close();
-    const upper = (task: TaskSpec): string => `${folder}/tasks/${task.id}/containers/a/upper`;
-    await fs.writeFile(`${upper(ends)}/stop`, '');
+    await fs.writeFile(`${gate}/second`, '');
     while (!(await fs.stat(`${folder}/tasks/${ends.id}/containers/a/runs/1/exit`).catch(() => undefined)))
       await new Promise((resolve) => setTimeout(resolve, 10));
     engine = await open();
@@ -167,8 +175,9 @@ describe('containers by crun or runc', { skip }, () => {
     assert.equal(found.get(runs.id)?.state, 'running');
     assert.equal(found.get(ends.id)?.state, 'exited');
     assert.equal(found.get(ends.id)?.exitCode, 8);
-    await fs.writeFile(`${upper(runs)}/stop`, '');
+    await fs.writeFile(`${gate}/first`, '');
     assert.equal((await exitOf(runs)).exitCode, 9);
+    assert.equal(exits.some(({ taskId }) => taskId === ends.id), false);
   });
 
   it('tells the end of a container whose waiting parent was killed', async () => {
