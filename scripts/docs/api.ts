@@ -80,6 +80,7 @@ function fieldsTable(fields: Fields): string {
 function describeAnswer(answer: Answer): string {
   if (answer === undefined) return '204, without a body.';
   if ('kind' in answer) return `${link(answer.kind)}.`;
+  if ('lines' in answer) return `${link(answer.lines)}, one a line (\`application/x-ndjson\`), as they come.`;
   return `\`{ "${answer.list}": [ … ], "next"? }\`, each a ${link(answer.of)}.`;
 }
 

@@ -1,14 +1,19 @@
 import type { Command } from './command.ts';
 import { cruCommand } from './cru.ts';
+import { deployments } from './deployments.ts';
 import { doctor } from './doctor.ts';
 import { envCommand } from './env.ts';
 import { gcCommand } from './gc.ts';
 import { holdCommand } from './hold.ts';
 import { imagesCommand } from './images.ts';
 import { keyCommand } from './key.ts';
+import { logs } from './logs.ts';
+import { lifecycleCommand } from './lifecycle.ts';
 import { pinCommand } from './pin.ts';
+import { ps } from './ps.ts';
 import { pushCommand } from './push.ts';
 import { repositoryCommand } from './repository.ts';
+import { rollback } from './rollback.ts';
 import { tagsCommand } from './tags.ts';
 
 /** Every command that talks to a terminal, in the order of the help; `serve` is the front door's own. */
@@ -20,7 +25,12 @@ export const commands: Command[] = [
   tagsCommand,
   imagesCommand,
   holdCommand,
+  lifecycleCommand,
   gcCommand,
+  ps,
+  logs,
+  deployments,
+  rollback,
   pinCommand,
   cruCommand,
   doctor,

@@ -7,6 +7,7 @@ import { defaultOrchestratorSettings, type OrchestratorContext, type Orchestrato
 import type { Orchestrator } from './orchestrator.ts';
 import type { CreateServicePart } from './service-part.ts';
 import { createTagOperations } from './tag-operations.ts';
+import { createReadTaskLogs } from './task-logs.ts';
 import { createTaskDefinitions } from './task-definitions.ts';
 import { createTaskOperations } from './task-operations.ts';
 import { createTaskProtection } from './task-protection.ts';
@@ -42,6 +43,7 @@ export function createOrchestrator(dependencies: OrchestratorDependencies, creat
     tasks,
     runtime: context.runtime,
     rollBack: services.rollBack,
+    readLogs: createReadTaskLogs(context),
     async start() {
       await tasks.start();
       await services.start();

@@ -7,6 +7,7 @@ import type { TaskRuntime } from './ports.ts';
 import type { ServiceOperations } from './service-part.ts';
 import type { RollBack } from './service-rollback.ts';
 import type { TagOperations } from './tag-operations.ts';
+import type { ReadTaskLogs } from './task-logs.ts';
 import type { TaskDefinitionOperations } from './task-definitions.ts';
 import type { TaskOperations } from './task-operations.ts';
 import type { TaskProtectionOperations } from './task-protection.ts';
@@ -22,6 +23,7 @@ export interface Orchestrator {
   readonly runtime: TaskRuntime;
   /** Deploys an earlier revision of a service again, with its old digests. */
   readonly rollBack: RollBack;
+  readonly readLogs: ReadTaskLogs;
   /** Takes up what ran before the server went away, and every service's work. Call it once, when the server listens. */
   start(): Promise<void>;
   /** Resolves when every service and task waits for news from outside. */

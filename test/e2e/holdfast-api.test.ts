@@ -268,6 +268,9 @@ describe('the Holdfast API on a real server', () => {
           time: '2026-01-01',
           allow: ['full'],
           publicPull: true,
+          task: '4f2c81aa',
+          cluster: 'default',
+          service: 'web',
         };
         for (const [member, field] of Object.entries(fields))
           if (!field.optional && !path.includes(`{${member}}`)) values[member] = samples[member];

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { answerFault } from '../../core/fault.ts';
 import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
+import type { Orchestrator } from '../../orchestrator/orchestrator.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { readBody } from '../http/body.ts';
 import type { HttpHandler } from '../http/context.ts';
@@ -12,6 +13,7 @@ import { apiFaults, type ApiError } from './faults.ts';
 import type { ApiAccess, ApiCall } from './operation.ts';
 import { matchOperation } from './operations.ts';
 import { readInput, readRegion, refuseForeignPages } from './read-input.ts';
+import { isStream, sendLines } from './send-lines.ts';
 
 const BODY_LIMIT = 64 * 1024;
 
@@ -19,11 +21,12 @@ export interface HoldfastApiOptions {
   registry: Registry;
   lifecycle: Lifecycle;
   access: ApiAccess;
+  orchestrator: Pick<Orchestrator, 'readLogs' | 'rollBack'>;
   places: ApiPlaces;
 }
 
 /** Our own API below `/holdfast/v1/`: JSON over HTTP, for what the registry's and ECR's protocols have no words for. */
-export function createHoldfastApi({ registry, lifecycle, access, places }: HoldfastApiOptions): HttpHandler {
+export function createHoldfastApi({ registry, lifecycle, access, orchestrator, places }: HoldfastApiOptions): HttpHandler {
   let scrubbing: ReturnType<ApiCall['scrub']> | undefined;
   const scrub: ApiCall['scrub'] = () => (scrubbing ??= registry.collector.scrub().finally(() => (scrubbing = undefined)));
 
@@ -39,16 +42,21 @@ export function createHoldfastApi({ registry, lifecycle, access, places }: Holdf
       sendError(response, { status: 405, message }, 'operation-unknown', { Allow: match.allowed.join(', ') });
       return;
     }
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
     const answer = await match.operation.perform(readInput(match, query, body), {
       caller,
       principal,
       registry,
       lifecycle,
       access,
+      orchestrator,
+      signal: gone.signal,
       scrub,
     });
     // An answer may hold a secret, and what it says may be another thing a moment later.
-    if (answer === undefined) sendEmpty(response, 204, { 'Cache-Control': 'no-store' });
+    if (isStream(answer)) await sendLines(response, answer);
+    else if (answer === undefined) sendEmpty(response, 204, { 'Cache-Control': 'no-store' });
     else sendJson(response, 200, answer, { 'Cache-Control': 'no-store' });
   };
   return guard(handle, {

@@ -1,11 +1,9 @@
 import { Fault } from '../../core/fault.ts';
-import { describeVerdict } from '../../lifecycle/describe-verdict.ts';
-import type { LifecyclePreview } from '../../lifecycle/lifecycle.ts';
 import { POLICY_LIMITS } from '../../lifecycle/policy.ts';
+import { createPreviewDocument } from '../../lifecycle/preview-document.ts';
 import { flagField, optional, pageFields, readPage, repositoryField, textField } from './field.ts';
 import { onName, onRepository, type ApiOperation } from './operation.ts';
 import { showLifecyclePolicy, showLifecycleRun } from './resources.ts';
-import { isoTime } from './time.ts';
 
 const policyText = textField("the policy: ECR's JSON, as a string", { max: POLICY_LIMITS.maxCharacters });
 
@@ -68,7 +66,7 @@ export const lifecycleOperations: ApiOperation[] = [
       },
       answer: { kind: 'LifecyclePreview' },
     },
-    async ({ policy }, { lifecycle }, repository) => showPreview(await lifecycle.explain(repository, policy)),
+    async ({ policy }, { lifecycle }, repository) => createPreviewDocument(await lifecycle.explain(repository, policy)),
   ),
   onRepository(
     {
@@ -116,35 +114,3 @@ export const lifecycleOperations: ApiOperation[] = [
     async ({ run }, { lifecycle, caller }, repository) => lifecycle.undo(caller, repository, run),
   ),
 ];
-
-function showPreview(preview: LifecyclePreview): object {
-  const { repository, policyText: policy, evaluatedAt, images, counts, freed, findings, warnings } = preview;
-  return {
-    repository,
-    policy,
-    evaluatedAt: isoTime(evaluatedAt),
-    summary: {
-      ...counts,
-      bytesFreed: freed.bytes,
-      referrersGoing: freed.referrers,
-      entriesLeft: freed.entries,
-      bytesFreedWithEntries: freed.bytesWithEntries,
-      findingsGoing: findings,
-    },
-    warnings,
-    images: images.map(({ image, verdict }) => ({
-      digest: image.digest,
-      tags: image.tags,
-      verdict: verdict.verdict,
-      wouldBe: verdict.wouldBe,
-      rule: verdict.rule,
-      why: describeVerdict(verdict),
-      reason: verdict.reason,
-      holders: verdict.holders,
-      pushedAt: isoTime(image.pushedAt),
-      pulledAt: image.pulledAt === undefined ? undefined : isoTime(image.pulledAt),
-      storageClass: image.storageClass,
-      imageBytes: image.imageBytes,
-    })),
-  };
-}

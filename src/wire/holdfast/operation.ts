@@ -5,6 +5,7 @@ import type { JsonObject } from '../../core/json.ts';
 import { repositoryArn, type Caller } from '../../core/place.ts';
 import type { RepositoryName } from '../../core/repository-name.ts';
 import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
+import type { Orchestrator } from '../../orchestrator/orchestrator.ts';
 import type { Collector, Registry, Repository } from '../../registry/registry.ts';
 import type { Fields, InputOf } from './field.ts';
 import type { ResourceName } from './resources.ts';
@@ -21,6 +22,9 @@ export interface ApiCall {
   readonly registry: Registry;
   readonly lifecycle: Lifecycle;
   readonly access: ApiAccess;
+  readonly orchestrator: Pick<Orchestrator, 'readLogs' | 'rollBack'>;
+  /** Fires when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
   /** One at a time: who asks while one is under way gets its result. */
   scrub(): ReturnType<Collector['scrub']>;
 }
@@ -36,15 +40,18 @@ export interface ApiOperation {
   path: string;
   summary: string;
   /** What the caller's right must be on. */
-  on: 'registry' | 'repository' | 'repository if given';
+  on: 'registry' | 'repository' | 'repository if given' | 'service';
   fields: Fields;
   answer: Answer;
-  /** Checks the input, then the right, then does it. Raises faults; what it gives goes out as JSON, `undefined` as 204. */
+  /**
+   * Checks the input, then the right, then does it. Raises faults; what it gives goes out as JSON, `undefined` as 204, and
+   * what comes bit by bit (`lines`) as one JSON object a line.
+   */
   perform(input: JsonObject, call: ApiCall): Promise<object | undefined>;
 }
 
-/** `list`: a page of these, below the given name; absent: 204 without a body. */
-export type Answer = { kind: ResourceName } | { list: string; of: ResourceName } | undefined;
+/** `list`: a page of these, below the given name; `lines`: as many as come; absent: 204 without a body. */
+export type Answer = { kind: ResourceName } | { list: string; of: ResourceName } | { lines: ResourceName } | undefined;
 
 interface Description<F extends Fields> {
   name: string;
@@ -89,6 +96,29 @@ export function onName<const F extends Fields>(
     const { repository: name } = input as unknown as { repository?: RepositoryName };
     return run(input, call, await authorize(call, description.name, name));
   });
+}
+
+/** An operation on a service of a cluster: the right must be on its ARN, whether it is there or not. */
+export function onService<const F extends Fields>(
+  description: Description<F>,
+  serviceOf: (input: InputOf<F>) => { cluster: string; service: string },
+  run: (input: InputOf<F>, call: ApiCall) => Promise<object | undefined>,
+): ApiOperation {
+  return describe(description, 'service', async (input, call) => {
+    const { caller, principal } = call;
+    const { cluster, service } = serviceOf(input);
+    call.access.authorize({
+      principal,
+      action: `holdfast:${description.name}`,
+      resourceArn: `arn:aws:ecs:${caller.region}:${caller.account}:service/${lastPart(cluster)}/${lastPart(service)}`,
+    });
+    return run(input, call);
+  });
+}
+
+/** The name in an ARN, or the name itself. */
+function lastPart(nameOrArn: string): string {
+  return nameOrArn.slice(nameOrArn.lastIndexOf('/') + 1);
 }
 
 function describe<F extends Fields>(

@@ -5,6 +5,7 @@ import { keyOperations } from './keys.ts';
 import { lifecycleOperations } from './lifecycle.ts';
 import type { ApiOperation, Method } from './operation.ts';
 import { tagOperations } from './tags.ts';
+import { taskOperations } from './tasks.ts';
 import { upkeepOperations } from './upkeep.ts';
 
 export const ROOT = '/holdfast/v1';
@@ -15,6 +16,7 @@ export const apiOperations: ApiOperation[] = [
   ...tagOperations,
   ...imageOperations,
   ...lifecycleOperations,
+  ...taskOperations,
   ...keyOperations,
   ...upkeepOperations,
 ];

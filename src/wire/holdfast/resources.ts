@@ -22,6 +22,17 @@ export const RESOURCES = {
     'allow': 'what it may do: list of strings',
     'createdAt': 'time',
   },
+  LogLine: {
+    'container': 'which of the task',
+    'stream': 'stdout or stderr',
+    'at?': 'time, where it is known',
+    'text': 'without its line end',
+  },
+  Rollback: {
+    'revision': 'the service revision that is deployed again: its number',
+    'deploymentId': 'ecs-svc/ and that number',
+    'taskDefinition': 'ARN',
+  },
   Hold: {
     'id': 'names the hold',
     'repository': 'where the image is',

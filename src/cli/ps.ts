@@ -1,0 +1,143 @@
+import { isDigest, shortDigest } from '../core/digest.ts';
+import { listAll, lastPart, openAwsApi, type AwsApi } from './aws-api.ts';
+import { jsonOption, UsageError, writeJson, writeLine, type Command, type CommandContext } from './command.ts';
+import { formatDuration, printable } from './format.ts';
+import { readLog } from './log-lines.ts';
+import { listTasks, type ShownContainer, type ShownTask } from './running-tasks.ts';
+import { formatTable, tableWidth } from './table.ts';
+
+/** A failed task brings the end of its output with it. */
+const LAST_LINES = 10;
+const FAILED_SHOWN = 3;
+
+export const ps: Command = {
+  name: 'ps',
+  summary: 'show what runs: tasks, their images, and whether a tag has moved since',
+  usage: ['ps [SERVICE] [--cluster NAME] [--all]'],
+  options: {
+    cluster: { type: 'string', value: 'NAME', help: 'of this cluster only (default: all)' },
+    all: { type: 'boolean', short: 'a', help: 'stopped tasks, too' },
+    json: jsonOption,
+  },
+  examples: [
+    ['holdfast ps', 'every task of every cluster'],
+    ['holdfast ps web', 'the tasks of the service web, and why the last ones failed'],
+  ],
+  async run(context, options, operands) {
+    const [service, extra] = operands;
+    if (extra !== undefined) throw new UsageError(`ps takes one service: "${printable(extra)}" is too much`);
+    const api = await openAwsApi(context);
+    try {
+      const named = options['cluster'] as string | undefined;
+      const clusters =
+        named === undefined
+          ? (await listAll((input) => api.ecs('ListClusters', input), {}, 'clusterArns')).map(lastPart)
+          : [named];
+      const found: (ShownTask & { cluster: string })[] = [];
+      for (const cluster of clusters) {
+        if (service !== undefined && named === undefined && !(await hasService(api, cluster, service))) continue;
+        const scope = {
+          cluster,
+          stopped: options['all'] === true || service !== undefined,
+          ...(service === undefined ? {} : { service }),
+        };
+        found.push(...(await listTasks(api, scope)).map((task) => ({ ...task, cluster })));
+      }
+      if (options['json'] === true) {
+        writeJson(context.stdout, { tasks: found });
+        return 0;
+      }
+      await show(context, api, found, { failures: service !== undefined, stopped: options['all'] === true });
+      return 0;
+    } finally {
+      api.close();
+    }
+  },
+};
+
+async function hasService(api: AwsApi, cluster: string, service: string): Promise<boolean> {
+  const arns = await listAll((input) => api.ecs('ListServices', input), { cluster, maxResults: 100 }, 'serviceArns');
+  return arns.some((arn) => lastPart(arn) === service);
+}
+
+async function show(
+  context: CommandContext,
+  api: AwsApi,
+  tasks: (ShownTask & { cluster: string })[],
+  what: { failures: boolean; stopped: boolean },
+): Promise<void> {
+  const { stdout } = context;
+  const listed = what.stopped ? tasks : tasks.filter(({ state }) => state !== 'STOPPED');
+  if (listed.length === 0) writeLine(stdout, what.stopped ? 'There are no tasks.' : 'No task runs.');
+  else {
+    const rows = listed.flatMap((task) =>
+      task.containers.map((container, index) => [
+        index === 0 ? task.id.slice(0, 8) : '',
+        index === 0 ? (task.service ?? '-') : '',
+        container.name,
+        tagOf(container),
+        digestOf(container),
+        stateOf(task, container),
+        index === 0 ? age(context, task.since) : '',
+        container.tagMovedTo === undefined ? '' : `tag is ${short(container.tagMovedTo)} now`,
+      ]),
+    );
+    const columns = [
+      'TASK',
+      { header: 'SERVICE', cut: 'middle' as const },
+      { header: 'CONTAINER', cut: 'end' as const },
+      { header: 'IMAGE', cut: 'middle' as const },
+      { header: 'DIGEST', cut: 'never' as const },
+      'STATE',
+      'AGE',
+      'NOTE',
+    ];
+    stdout.write(formatTable(columns, rows, tableWidth(stdout)));
+  }
+  if (!what.failures) return;
+  const failed = tasks.filter(hasFailed).slice(-FAILED_SHOWN);
+  for (const task of failed) {
+    writeLine(stdout);
+    writeLine(stdout, `Task ${task.id.slice(0, 8)} failed: ${printable(failureOf(task))}`);
+    for (const line of await readLog(context, api.server, { task: task.id, cluster: task.cluster, tail: LAST_LINES }))
+      writeLine(stdout, `  ${printable(line)}`);
+  }
+}
+
+/** Stopped by itself: not because it was scaled in or somebody said so. */
+function hasFailed(task: ShownTask): boolean {
+  if (task.state !== 'STOPPED') return false;
+  return task.containers.some(
+    ({ exitCode, reason }) =>
+      reason !== undefined || (exitCode !== undefined && exitCode !== 0 && exitCode !== 143 && exitCode !== 137),
+  );
+}
+
+function failureOf(task: ShownTask): string {
+  const reason = task.containers.find((container) => container.reason !== undefined)?.reason;
+  const exited = task.containers.find(({ exitCode }) => exitCode !== undefined && exitCode !== 0);
+  return [task.stoppedReason, reason, exited === undefined ? undefined : `${exited.name} exited with ${exited.exitCode}`]
+    .filter((part) => part !== undefined)
+    .join('; ');
+}
+
+function tagOf({ image }: ShownContainer): string {
+  return image.split('@')[0]?.replace(/^[^/]*[.:][^/]*\//, '') ?? image;
+}
+
+function digestOf({ digest }: ShownContainer): string {
+  return digest === undefined ? '-' : short(digest);
+}
+
+function short(digest: string): string {
+  return isDigest(digest) ? shortDigest(digest).replace(/^sha256:/, '') : digest;
+}
+
+function stateOf(task: ShownTask, container: ShownContainer): string {
+  if (container.exitCode !== undefined) return `EXITED ${container.exitCode}`;
+  return task.health === undefined ? task.state : `${task.state}, ${task.health}`;
+}
+
+function age(context: CommandContext, since: number): string {
+  return since === 0 ? '-' : formatDuration(Math.max(0, context.now() - since));
+}
