@@ -1,19 +1,14 @@
 import type { ContainerExit } from '../container-engine.ts';
-import type { ContainerSpec, TaskSpec } from '../ports.ts';
-import { dependenciesOf, dependencyMet, dependentsOf, findCycle, sourcesOf } from './dependencies.ts';
+import type { TaskSpec } from '../ports.ts';
+import { advanceStart, advanceStop } from './advance.ts';
+import { dependenciesOf, dependencyMet, dependentsOf, findCycle } from './dependencies.ts';
 import { afterCheck, freshHealth, nextCheckIn } from './health.ts';
 import { mayRestart } from './restart.ts';
+import { beginStop, failDependency, runWhenAllHaveStarted, specOf, type Step } from './step.ts';
 import { containerState, type ContainerState, type TaskEffect, type TaskEvent, type TaskState } from './task-state.ts';
 
 /** Between one SIGKILL that did not help and the next: a process that waits for a device cannot be killed before it has it. */
 const KILL_AGAIN_MS = 10_000;
-
-interface Step {
-  spec: TaskSpec;
-  state: TaskState;
-  effects: TaskEffect[];
-  now: number;
-}
 
 /**
  * The rules of a task's life (ECS, "Task lifecycle", "Container dependency", "Container restart policies"): what it is after
@@ -114,12 +109,6 @@ function answered({ state }: Step, name: string, from: ContainerState['phase'], 
   if (container.phase === from) container.phase = to;
 }
 
-function specOf({ spec }: Step, name: string): ContainerSpec {
-  const found = spec.containers.find((container) => container.name === name);
-  if (found === undefined) throw new Error(`the task has no container ${name}`);
-  return found;
-}
-
 function started(step: Step, { name, started: run }: Extract<TaskEvent, { kind: 'started' }>): void {
   const container = containerState(step.state, name);
   if (container.phase !== 'starting') return;
@@ -186,22 +175,6 @@ function essentialEnded(step: Step, at: number): void {
   beginStop(step, { stopCode: 'EssentialContainerExited', stoppedReason: 'Essential container in task exited' });
 }
 
-/** The first reason to stop is the one that is told. Without a reason somebody asked for it. */
-function beginStop({ state, now }: Step, why: Pick<TaskState, 'stopCode' | 'stoppedReason'> = {}): void {
-  if (state.stage === 'stopping' || state.stage === 'stopped') return;
-  state.stage = 'stopping';
-  state.stoppingAt = now;
-  Object.assign(state, why);
-}
-
-function failDependency(step: Step, name: string, why: string): void {
-  const container = containerState(step.state, name);
-  container.phase = 'stopped';
-  container.stoppedAt = step.now;
-  container.reason = `TaskDependencyError: ${why}`;
-  beginStop(step, { stopCode: 'TaskFailedToStart', stoppedReason: container.reason });
-}
-
 function checked(step: Step, event: Extract<TaskEvent, { kind: 'checked' }>): void {
   const container = containerState(step.state, event.name);
   const { healthCheck } = specOf(step, event.name);
@@ -249,97 +222,5 @@ function giveUpWaitingFor(step: Step, name: string): void {
       `container ${dependent.name} waits for ${name} to be ${open.condition}, which it was not within its startTimeout of ${seconds} s`,
     );
     return;
-  }
-}
-
-function advanceStart(step: Step): void {
-  const { state, effects, spec, now } = step;
-  if (state.place === 'absent') {
-    state.place = 'preparing';
-    effects.push({ kind: 'prepare' });
-  }
-  for (const container of state.containers.filter(({ phase }) => phase === 'new')) {
-    const { digest } = specOf(step, container.name).image;
-    if (digest === undefined) effects.push({ kind: 'resolve', name: container.name });
-    else container.digest = digest;
-    container.phase = digest === undefined ? 'resolving' : 'resolved';
-  }
-  // All digests are told before anything is pulled, so that a service can go on with them.
-  const before = new Set(['new', 'resolving', 'resolved', 'pulling']);
-  if (!state.containers.some(({ phase }) => phase === 'new' || phase === 'resolving')) {
-    for (const container of state.containers.filter(({ phase }) => phase === 'resolved')) {
-      state.pullStartedAt ??= now;
-      container.phase = 'pulling';
-      effects.push({ kind: 'pull', name: container.name });
-    }
-    if (!state.containers.some(({ phase }) => before.has(phase))) state.pullStoppedAt ??= now;
-  }
-  if (state.place !== 'prepared') return;
-  for (const container of state.containers) {
-    const own = specOf(step, container.name);
-    if (container.phase === 'pulled' && sourcesOf(own).every((source) => isMade(state, source))) {
-      container.phase = 'creating';
-      effects.push({ kind: 'create', name: container.name });
-    }
-    if (container.phase !== 'created') continue;
-    if (container.runs === 0) {
-      const waits = dependenciesOf(own).map((one) => ({ one, met: dependencyMet(one, state) }));
-      const never = waits.find(({ met }) => typeof met === 'string');
-      if (never !== undefined) {
-        const { containerName, condition } = never.one;
-        const why = `container ${own.name} waits for ${containerName} to be ${condition}, which will not be: ${never.met}`;
-        return failDependency(step, own.name, why);
-      }
-      if (waits.some(({ met }) => met !== true)) continue;
-    }
-    container.phase = 'starting';
-    effects.push({ kind: 'start', name: container.name });
-  }
-  // A volume of a container that could not be made keeps others waiting for ever.
-  const orphan = spec.containers.find(
-    (own) => containerState(state, own.name).phase === 'pulled' && sourcesOf(own).some((source) => isGone(state, source)),
-  );
-  if (orphan !== undefined)
-    return failDependency(step, orphan.name, `container ${orphan.name} takes volumes from a container that could not be created`);
-  runWhenAllHaveStarted(step);
-}
-
-function runWhenAllHaveStarted({ state, now }: Step): void {
-  if (state.stage !== 'starting' || !state.containers.every(({ runs, phase }) => runs > 0 || phase === 'stopped')) return;
-  state.stage = 'running';
-  state.startedAt = now;
-}
-
-const MADE = new Set<ContainerState['phase']>(['created', 'starting', 'running', 'stopping']);
-
-function isMade(state: TaskState, name: string): boolean {
-  const source = containerState(state, name);
-  return MADE.has(source.phase) || source.runs > 0;
-}
-
-function isGone(state: TaskState, name: string): boolean {
-  const source = containerState(state, name);
-  return source.phase === 'stopped' && source.runs === 0;
-}
-
-/** Acts in flight are waited for: what they make must not outlive the task. Pulls are not, they leave nothing of the task's. */
-function advanceStop(step: Step): void {
-  const { state, effects, spec, now } = step;
-  const isOver = ({ phase }: ContainerState): boolean => phase === 'stopped';
-  for (const container of state.containers) {
-    if (['new', 'resolving', 'resolved', 'pulling', 'pulled', 'created'].includes(container.phase)) {
-      container.phase = 'stopped';
-      container.stoppedAt = now;
-    }
-  }
-  for (const container of state.containers.filter(({ phase }) => phase === 'running')) {
-    if (!dependentsOf(spec, container.name).every(({ name }) => isOver(containerState(state, name)))) continue;
-    container.phase = 'stopping';
-    effects.push({ kind: 'signal', name: container.name, signal: 'stop' });
-    effects.push({ kind: 'wait', timer: 'kill', name: container.name, milliseconds: specOf(step, container.name).stopTimeout });
-  }
-  if (state.containers.every(isOver) && state.place !== 'preparing' && state.place !== 'releasing') {
-    state.place = 'releasing';
-    effects.push({ kind: 'release' });
   }
 }

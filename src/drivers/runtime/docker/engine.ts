@@ -29,6 +29,11 @@ export interface DockerEngineSettings {
   log: Logger;
   /** Asked for digests instead of the engine, which not every engine can tell (Podman cannot). */
   resolve?: (image: ImageToRun) => Promise<Digest>;
+  /**
+   * The name by which the engine reaches an image's repository, where that is not the one that people know it by: our own
+   * registry is `<account>.dkr.ecr.<region>.amazonaws.com` to them, and `127.0.0.1:4600` to an engine on this machine.
+   */
+  pullFrom?: (reference: string) => string;
 }
 
 interface Info {
@@ -40,7 +45,14 @@ interface Info {
 }
 
 /** Containers by the Docker Engine's API, or Podman's. Nothing is asked of it before it is used. */
-export function createDockerEngine({ socketPath, installation, timers, log, resolve }: DockerEngineSettings): ContainerEngine {
+export function createDockerEngine({
+  socketPath,
+  installation,
+  timers,
+  log,
+  resolve,
+  pullFrom,
+}: DockerEngineSettings): ContainerEngine {
   const api = createDockerApi(socketPath);
   /** Those that are known to run, so that an end that was missed is noticed. */
   const running = new Map<string, { key: ContainerKey; startedAt: number | undefined }>();
@@ -49,6 +61,8 @@ export function createDockerEngine({ socketPath, installation, timers, log, reso
   let info: Promise<Info> | undefined;
   let pause: Promise<string> | undefined;
 
+  const reachable = <Image extends ImageToRun>(image: Image): Image =>
+    pullFrom === undefined ? image : { ...image, reference: pullFrom(image.reference) };
   const engineInfo = (): Promise<Info> => {
     info ??= api
       .call<Info>('/info')
@@ -162,8 +176,8 @@ export function createDockerEngine({ socketPath, installation, timers, log, reso
       );
     },
 
-    resolve: (image) => (resolve === undefined ? resolveByEngine(api, image) : resolve(image)),
-    pull: (image) => pullImage(api, image),
+    resolve: (image) => (resolve === undefined ? resolveByEngine(api, reachable(image)) : resolve(image)),
+    pull: (image) => pullImage(api, reachable(image)),
 
     async prepare(task) {
       await inWords('CannotCreateVolumeError', async () => {
@@ -179,8 +193,9 @@ export function createDockerEngine({ socketPath, installation, timers, log, reso
       return inWords('ContainerNetworkingError', () => placeOf(task));
     },
 
-    create: (task, { spec, image }) =>
+    create: (task, { spec, image: wantedImage }) =>
       inWords('CannotCreateContainerError', async () => {
+        const image = reachable(wantedImage);
         const { NCPU: cpus } = await engineInfo();
         const name = containerName({ taskId: task.id, name: spec.name });
         const wanted = await imageId(api, exactName(image));
