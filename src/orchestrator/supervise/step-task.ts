@@ -142,7 +142,7 @@ function failed(step: Step, { name, act, reason }: Extract<TaskEvent, { kind: 'f
   if (container.phase !== phase) return;
   container.phase = 'stopped';
   container.stoppedAt = step.now;
-  container.reason = reason;
+  container.reason ??= reason;
   delete container.earlyExit;
   if (step.state.stage === 'running' || container.runs > 0) {
     // A restart that did not come about.

@@ -25,9 +25,12 @@ export function beginStop({ state, now }: Step, why: Pick<TaskState, 'stopCode' 
 
 export function failDependency(step: Step, name: string, why: string): void {
   const container = containerState(step.state, name);
-  container.phase = 'stopped';
-  container.stoppedAt = step.now;
   container.reason = `TaskDependencyError: ${why}`;
+  // One that is being made counts until the engine has answered: what comes of it must not be left behind.
+  if (container.phase !== 'creating') {
+    container.phase = 'stopped';
+    container.stoppedAt = step.now;
+  }
   beginStop(step, { stopCode: 'TaskFailedToStart', stoppedReason: container.reason });
 }
 
