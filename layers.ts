@@ -90,7 +90,13 @@ export const rooms: Room[] = [
     world: 'network',
   },
 
-  { folder: 'cli', owns: 'arguments, output, exit codes', imports: ['core', 'client', 'pinner'], world: 'all' },
+  // A policy is tried on what another registry lists as well, without any server of ours: its evaluation is a pure function.
+  {
+    folder: 'cli',
+    owns: 'arguments, output, exit codes',
+    imports: ['core', 'client', 'pinner', 'lifecycle'],
+    world: 'all',
+  },
 
   { folder: 'drivers/system', owns: 'clock, identifiers', imports: ['core'], world: 'all' },
   { folder: 'drivers/blobs', owns: 'blob bytes', imports: ['core'], portsOf: ['registry'], world: 'all' },
