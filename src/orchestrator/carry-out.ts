@@ -1,7 +1,7 @@
 import { digestsOf, isStrict } from './revision-images.ts';
 import type { OrchestratorContext, OrchestratorTransaction } from './context.ts';
 import { detailOf } from './decide-service.ts';
-import type { Placement } from './place-tasks.ts';
+import { chooseHosts, fixedHostPorts, type Placement } from './place-tasks.ts';
 import type { Step } from './plan/types.ts';
 import { holdImages, releaseOldRevisions } from './revision-holds.ts';
 import { addEvent, eventText, tellCondition, wasSaid } from './service-events.ts';
@@ -17,7 +17,8 @@ import { goBackTo, rollbackTarget, updateDeployment } from './start-deployment.t
 import { tagsOf } from './resource-tags.ts';
 import { taskDefinitionById } from './task-definition-rows.ts';
 import type { TaskRow } from './task-rows.ts';
-import type { Tasks } from './tasks.ts';
+import type { RuntimeHost } from './ports.ts';
+import { taskNeeds, type Tasks } from './tasks.ts';
 import { writeTally } from './write-settlement.ts';
 
 /** What is done once the transaction has been committed. */
@@ -35,8 +36,7 @@ interface Work {
   context: OrchestratorContext;
   tasks: Tasks;
   view: ServiceView;
-  /** Hosts that were found for the starts, by revision. */
-  placements: ReadonlyMap<string, Placement>;
+  hosts: RuntimeHost[];
   effects: Effects;
   conditions: Conditions;
 }
@@ -71,10 +71,10 @@ export async function carryOut(
   tasks: Tasks,
   view: ServiceView,
   steps: Step[],
-  placements: ReadonlyMap<string, Placement>,
+  hosts: RuntimeHost[],
 ): Promise<Effects> {
   const effects: Effects = { launch: [], again: false };
-  const work: Work = { transaction, context, tasks, view, placements, effects, conditions: view.service.conditions };
+  const work: Work = { transaction, context, tasks, view, hosts, effects, conditions: view.service.conditions };
   for (const step of steps) await (effectsOf[step.kind] as (work: Work, step: Step) => Promise<void>)(work, step);
   if (work.conditions !== view.service.conditions) {
     await transaction
@@ -90,27 +90,33 @@ async function start(work: Work, step: StepOf<'start'>): Promise<void> {
   const { transaction, context, view, tasks, effects } = work;
   const { service, cluster } = view;
   const revision = revisionOf(work, step.revision);
-  const placement = work.placements.get(placementKey(step));
-  const hosts = placement?.hosts.splice(0, step.count) ?? [];
-  if (hosts.length < step.count) {
-    if (placement?.failure !== undefined) await unplaced(work, revision, placement.failure);
-    // More are wanted than a moment ago, when places were looked for.
-    else effects.again = true;
-  }
-  if (hosts.length === 0) return;
   const definition = await taskDefinitionById(transaction, revision.taskDefinitionId);
+  const { networkConfiguration, platformVersion, capacityProviderStrategy } = revision.document;
+  const capacityProviderName = capacityProviderStrategy?.[0]?.capacityProvider;
+  const launchType = launchTypeOf(service.launchType, capacityProviderName);
+  const { hosts, failure } = await chooseHosts(transaction, work.hosts, {
+    cluster,
+    count: step.count,
+    launchType,
+    ...taskNeeds(definition, {}),
+    hostPorts: fixedHostPorts(definition.document),
+    ...(service.document.placementConstraints.some(({ type }) => type === 'distinctInstance')
+      ? { distinctGroup: `service:${service.name}` }
+      : {}),
+    ...(step.host === undefined ? {} : { hosts: [step.host] }),
+  });
+  if (failure !== undefined) await unplaced(work, revision, failure);
+  if (hosts.length === 0) return;
   const tags = await tagsForTasks(work, definition.arn);
   // The pilot starts by what is written, and the digest that it finds is the revision's.
   const digests = revision.resolution === 'RESOLVED' ? digestsOf(revision.document.images) : new Map<string, never>();
-  const { networkConfiguration, platformVersion, capacityProviderStrategy } = revision.document;
-  const capacityProviderName = capacityProviderStrategy?.[0]?.capacityProvider;
   const started: TaskRow[] = [];
   for (const hostId of hosts) {
     const row = await tasks.createTaskRow(transaction, {
       cluster,
       definition,
       hostId,
-      launchType: launchTypeOf(service.launchType, capacityProviderName),
+      launchType,
       group: `service:${service.name}`,
       startedBy: deploymentId(revision.id),
       service: {
@@ -362,12 +368,7 @@ function revisionOf({ view }: Work, id: string): RevisionRecord {
   return found;
 }
 
-/** DAEMON tasks are placed host by host, the others revision by revision. */
-export function placementKey({ revision, host }: StepOf<'start'>): string {
-  return host === undefined ? revision : `${revision} ${host}`;
-}
-
 /** Tasks of the built-in capacity providers are of FARGATE. */
-export function launchTypeOf(launchType: string, capacityProvider: string | undefined): string {
+function launchTypeOf(launchType: string, capacityProvider: string | undefined): string {
   return capacityProvider === 'FARGATE' || capacityProvider === 'FARGATE_SPOT' ? 'FARGATE' : launchType;
 }

@@ -15,9 +15,7 @@ async function createTables(database: Kysely<never>, dialect: MetaDialect): Prom
         isSqlite ? column.primaryKey().autoIncrement() : column.primaryKey(),
       );
   const placed = <Columns extends string>(table: CreateTableBuilder<string, Columns>) =>
-    table
-      .addColumn('account', text, (column) => column.notNull())
-      .addColumn('region', text, (column) => column.notNull());
+    table.addColumn('account', text, (column) => column.notNull()).addColumn('region', text, (column) => column.notNull());
   const index = (name: string, on: string, columns: string[]) => database.schema.createIndex(name).on(on).columns(columns);
 
   await placed(numbered('cluster'))
@@ -83,7 +81,8 @@ async function createTables(database: Kysely<never>, dialect: MetaDialect): Prom
   await index('task_cluster', 'task', ['cluster_id', 'desired_status', 'last_status', 'launch_type', 'id']).execute();
   await index('task_service', 'task', ['service_id', 'revision_id', 'last_status']).execute();
   await index('task_definition_task', 'task', ['task_definition_id', 'last_status']).execute();
-  await index('task_host', 'task', ['host_id', 'last_status']).execute();
+  // With what is summed up, so that placing need not read the rows.
+  await index('task_host', 'task', ['host_id', 'last_status', 'launch_type', 'cpu', 'memory']).execute();
   await index('task_stopped', 'task', ['stopped_at']).execute();
 
   await database.schema

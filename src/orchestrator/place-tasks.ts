@@ -1,5 +1,6 @@
+import type { Kysely } from 'kysely';
 import type { Cluster } from './cluster-rows.ts';
-import type { OrchestratorContext } from './context.ts';
+import type { OrchestratorContext, OrchestratorTables } from './context.ts';
 import type { RuntimeHost } from './ports.ts';
 import type { TaskDefinitionDocument } from './task-definition-rows.ts';
 
@@ -33,7 +34,7 @@ export function fixedHostPorts({ networkMode, containerDefinitions }: TaskDefini
   if (networkMode === 'awsvpc' || networkMode === 'none') return [];
   return containerDefinitions.flatMap(({ portMappings }) =>
     (portMappings ?? []).flatMap(({ hostPort, containerPort, protocol }) => {
-      const port = networkMode === 'host' ? (hostPort || containerPort) : hostPort;
+      const port = networkMode === 'host' ? hostPort || containerPort : hostPort;
       return port ? [`${port}/${protocol ?? 'tcp'}`] : [];
     }),
   );
@@ -43,26 +44,36 @@ export function fixedHostPorts({ networkMode, containerDefinitions }: TaskDefini
  * Chooses hosts for tasks, the emptiest first. Tasks of launch type EC2 take what they ask for of an ACTIVE host; those of
  * FARGATE bring their own, as it is with AWS. A host's ports are there once for everybody.
  */
-export async function placeTasks(context: OrchestratorContext, request: PlacementRequest): Promise<Placement> {
+export async function placeTasks({ meta, runtime }: OrchestratorContext, request: PlacementRequest): Promise<Placement> {
+  return chooseHosts(meta.read, await runtime.hosts(), request);
+}
+
+/** The same among hosts that are known, with queries alone: inside a transaction, what it chooses is still free when it is written. */
+export async function chooseHosts(
+  database: Kysely<OrchestratorTables>,
+  known: RuntimeHost[],
+  request: PlacementRequest,
+): Promise<Placement> {
   const { cluster, count, launchType } = request;
-  const draining = await context.meta.read
+  const draining = await database
     .selectFrom('container_instance')
     .select('host_id')
     .where('cluster_id', '=', cluster.id)
     .where('status', '!=', 'ACTIVE')
     .execute();
   const closed = new Set(draining.map(({ host_id }) => host_id));
-  const hosts = (await context.runtime.hosts()).filter(
-    ({ id }) => (request.hosts?.includes(id) ?? true) && (launchType === 'FARGATE' || !closed.has(id)),
-  );
+  const hosts = known.filter(({ id }) => (request.hosts?.includes(id) ?? true) && (launchType === 'FARGATE' || !closed.has(id)));
   if (hosts.length === 0) return { hosts: [], failure: { reason: 'AGENT' } };
-  const free = await Promise.all(hosts.map((host) => readFree(context, host, request)));
+  const free = await Promise.all(hosts.map((host) => readFree(database, host, request)));
   const chosen: string[] = [];
   let failure: Placement['failure'];
   while (chosen.length < count) {
     const found = free
       .map((host) => ({ host, lacks: lackOf(host, request) }))
-      .sort((one, other) => Number(one.lacks !== undefined) - Number(other.lacks !== undefined) || other.host.memory - one.host.memory)[0];
+      .sort(
+        (one, other) =>
+          Number(one.lacks !== undefined) - Number(other.lacks !== undefined) || other.host.memory - one.host.memory,
+      )[0];
     if (found === undefined) break;
     if (found.lacks !== undefined) {
       failure = { reason: found.lacks, hostId: found.host.id };
@@ -97,8 +108,8 @@ function lackOf(host: FreeHost, request: PlacementRequest): PlacementFailure | u
   return request.memory > host.memory ? 'RESOURCE:MEMORY' : undefined;
 }
 
-async function readFree({ meta }: OrchestratorContext, host: RuntimeHost, request: PlacementRequest): Promise<FreeHost> {
-  const live = meta.read.selectFrom('task').where('host_id', '=', host.id).where('last_status', '!=', 'STOPPED');
+async function readFree(database: Kysely<OrchestratorTables>, host: RuntimeHost, request: PlacementRequest): Promise<FreeHost> {
+  const live = database.selectFrom('task').where('host_id', '=', host.id).where('last_status', '!=', 'STOPPED');
   const isSized = request.launchType !== 'FARGATE';
   const used = isSized
     ? await live
@@ -106,8 +117,7 @@ async function readFree({ meta }: OrchestratorContext, host: RuntimeHost, reques
         .where('launch_type', '!=', 'FARGATE')
         .executeTakeFirst()
     : undefined;
-  const ports =
-    request.hostPorts.length === 0 ? [] : await live.select('host_ports').where('host_ports', '!=', '[]').execute();
+  const ports = request.hostPorts.length === 0 ? [] : await live.select('host_ports').where('host_ports', '!=', '[]').execute();
   const group =
     request.distinctGroup === undefined
       ? undefined

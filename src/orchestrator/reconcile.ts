@@ -1,21 +1,22 @@
 import { describeCauses } from '../core/logger.ts';
-import { carryOut, launchTypeOf, markStopping, placementKey, type Effects } from './carry-out.ts';
+import { carryOut, markStopping, type Effects } from './carry-out.ts';
 import type { OrchestratorContext } from './context.ts';
 import { afterSettlement, decide, isSettled, planSettings, settle } from './decide-service.ts';
-import { fixedHostPorts, placeTasks, type Placement } from './place-tasks.ts';
-import type { Step } from './plan/types.ts';
+import { createGroupCommit } from './group-commit.ts';
+import type { RuntimeHost } from './ports.ts';
 import { resolveImages } from './resolve-images.ts';
 import { addEvent, eventText } from './service-events.ts';
 import { deploymentId, toRevision, type RevisionRecord } from './service-rows.ts';
 import { readServiceView, type ServiceView, type StopCause } from './service-view.ts';
-import { taskDefinitionById } from './task-definition-rows.ts';
 import type { TaskRow } from './task-rows.ts';
-import { taskNeeds, type TaskChange, type Tasks } from './tasks.ts';
+import type { TaskChange, Tasks } from './tasks.ts';
 import { recordDigests, writeSettlement, writeTally } from './write-settlement.ts';
 
 /** Services that are worked on at the same time. */
-const AT_ONCE = 16;
+const AT_ONCE = 64;
 const RETRY_MS = 1_000;
+/** For so long the runtime's hosts are taken to be what they were. */
+const HOSTS_MS = 10_000;
 const LONGEST_RETRY_MS = 60_000;
 
 /**
@@ -44,9 +45,9 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
   const failures = new Map<number, number>();
   /** Revisions whose tags are being asked for. */
   const resolving = new Map<string, Promise<void>>();
-  /** Placing and writing down must not be interleaved: two services would take the same room. */
-  let placing: Promise<unknown> = Promise.resolve();
-  let hosts: string[] = [];
+  const writes = createGroupCommit(meta);
+  let hosts: RuntimeHost[] = [];
+  let hostsUntil = -Infinity;
   let isClosed = false;
 
   tasks.listen((change) => {
@@ -104,35 +105,30 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
 
   /** One look and what follows from it. Gives when to look again, `again` for at once. */
   async function turn(id: number): Promise<number | 'again' | undefined> {
-    const view = await readServiceView(meta.read, id, hosts);
+    const view = await readServiceView(meta.read, id, hostIds());
     if (view === undefined) return undefined;
     if (await stopMarked(view)) return 'again';
     const asked = resolveTags(view);
     const seen = consider(view);
     if (isSettled(seen.settlement, view) && seen.plan.steps.length === 0) return earliest(seen.plan.wakeAt, asked);
 
-    const starts = seen.plan.steps.filter((step) => step.kind === 'start');
-    const act = async (): Promise<Effects & { planned?: number }> => {
-      const placements = await place(view, starts);
-      return meta.transact(async (transaction) => {
-        const now = await readServiceView(transaction, id, hosts);
-        if (now === undefined) return { launch: [], again: false };
-        const { settlement, unheld } = await writeSettlement(transaction, context, now, consider(now).settlement);
-        if (unheld !== undefined) await markStopping(transaction, [unheld], 'unheld');
-        if (settlement.isEmpty) return { launch: [], again: false };
-        const settled = afterSettlement(now, settlement, clock.now());
-        for (const task of settled.tasks) if (task.id === unheld) task.why = 'unheld';
-        const plan = decide(settled, planSettings(context.settings, settled), clock.now());
-        const copies = new Map([...placements].map(([key, placement]) => [key, { ...placement, hosts: [...placement.hosts] }]));
-        const effects = await carryOut(transaction, context, tasks, settled, plan.steps, copies);
-        return {
-          ...effects,
-          again: effects.again || unheld !== undefined,
-          ...(plan.wakeAt === undefined ? {} : { planned: plan.wakeAt }),
-        };
-      });
-    };
-    const effects = starts.length === 0 ? await act() : await inPlacing(act);
+    if (seen.plan.steps.some(({ kind }) => kind === 'start')) await readHosts();
+    const effects = await writes.transact(async (transaction): Promise<Effects & { planned?: number }> => {
+      const now = await readServiceView(transaction, id, hostIds());
+      if (now === undefined) return { launch: [], again: false };
+      const { settlement, unheld } = await writeSettlement(transaction, context, now, consider(now).settlement);
+      if (unheld !== undefined) await markStopping(transaction, [unheld], 'unheld');
+      if (settlement.isEmpty) return { launch: [], again: false };
+      const settled = afterSettlement(now, settlement, clock.now());
+      for (const task of settled.tasks) if (task.id === unheld) task.why = 'unheld';
+      const plan = decide(settled, planSettings(context.settings, settled), clock.now());
+      const carried = await carryOut(transaction, context, tasks, settled, plan.steps, hosts);
+      return {
+        ...carried,
+        again: carried.again || unheld !== undefined,
+        ...(plan.wakeAt === undefined ? {} : { planned: plan.wakeAt }),
+      };
+    });
     await Promise.all(effects.launch.map((task) => tasks.launch(task)));
     if (effects.again) return 'again';
     return earliest(effects.planned, effects.wakeAt, asked);
@@ -148,35 +144,14 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
     };
   }
 
-  function inPlacing<T>(work: () => Promise<T>): Promise<T> {
-    const next = placing.then(work, work);
-    placing = next.catch(() => undefined);
-    return next;
+  function hostIds(): string[] {
+    return hosts.map(({ id }) => id);
   }
 
-  async function place(view: ServiceView, starts: Extract<Step, { kind: 'start' }>[]): Promise<Map<string, Placement>> {
-    const placements = new Map<string, Placement>();
-    for (const step of starts) {
-      const revision = view.revisions.find(({ id }) => id === step.revision);
-      if (revision === undefined) continue;
-      const definition = await taskDefinitionById(meta.read, revision.taskDefinitionId);
-      const { service, cluster } = view;
-      placements.set(
-        placementKey(step),
-        await placeTasks(context, {
-          cluster,
-          count: step.count,
-          launchType: launchTypeOf(service.launchType, revision.document.capacityProviderStrategy?.[0]?.capacityProvider),
-          ...taskNeeds(definition, {}),
-          hostPorts: fixedHostPorts(definition.document),
-          ...(service.document.placementConstraints.some(({ type }) => type === 'distinctInstance')
-            ? { distinctGroup: `service:${service.name}` }
-            : {}),
-          ...(step.host === undefined ? {} : { hosts: [step.host] }),
-        }),
-      );
-    }
-    return placements;
+  async function readHosts(): Promise<void> {
+    if (clock.monotonic() < hostsUntil) return;
+    hosts = await runtime.hosts();
+    hostsUntil = clock.monotonic() + HOSTS_MS;
   }
 
   /** Has the runtime stop what the last turn, or the life before, decided to stop. */
@@ -221,8 +196,8 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
 
   async function learnDigests(serviceId: number, revision: RevisionRecord): Promise<boolean> {
     const answer = await resolveImages(context, revision.document.images);
-    await meta.transact(async (transaction) => {
-      const view = await readServiceView(transaction, serviceId, hosts);
+    await writes.transact(async (transaction) => {
+      const view = await readServiceView(transaction, serviceId, hostIds());
       const row = await transaction.selectFrom('service_revision').selectAll().where('id', '=', revision.id).executeTakeFirst();
       if (view === undefined || row === undefined || row.resolution !== 'PENDING') return;
       if ('images' in answer) {
@@ -244,7 +219,8 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
   }
 
   async function touchAll(rows: { id: number }[]): Promise<void> {
-    hosts = (await runtime.hosts()).map(({ id }) => id);
+    hostsUntil = -Infinity;
+    await readHosts();
     for (const { id } of rows) touch(id);
   }
 
