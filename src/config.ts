@@ -26,6 +26,11 @@ export interface ServerConfig {
   leaseMs: number;
   /** Between two passes of the collector; 0: only on demand. */
   collectEveryMs: number;
+  /** A task without health checks counts as healthy once it has run for so long. */
+  settleMs: number;
+  /** How a service's tags become digests. */
+  resolve: 'first-task' | 'registry';
+  taskImage: 'as-started' | 'declared';
 }
 
 const RUNTIMES = ['auto', 'oci', 'docker', 'kubernetes', 'simulated', 'none'] as const;
@@ -123,6 +128,27 @@ export const SETTINGS = [
     fallback: '1m',
     help: 'time between two passes of the collector; 0: only on demand',
   },
+  {
+    variable: 'HOLDFAST_SETTLE',
+    flag: 'settle',
+    value: 'TIME',
+    fallback: '500ms',
+    help: 'a task without health checks counts as healthy once it has run for so long (AWS waits 40s)',
+  },
+  {
+    variable: 'HOLDFAST_RESOLVE',
+    flag: 'resolve',
+    value: 'HOW',
+    fallback: 'first-task',
+    help: "how a deployment's tags become digests: first-task, as AWS does it, or registry, before any task starts; a service's tag holdfast:resolve goes before it",
+  },
+  {
+    variable: 'HOLDFAST_TASK_IMAGE',
+    flag: 'task-image',
+    value: 'WHICH',
+    fallback: 'as-started',
+    help: "image of a task's containers: as-started shows the digest that was resolved, declared the text of the task definition",
+  },
 ] as const satisfies Setting[];
 
 type Flag = (typeof SETTINGS)[number]['flag'];
@@ -161,6 +187,9 @@ export function readConfig(env: Record<string, string | undefined>, flags: Recor
     graceMs: duration(values, 'grace'),
     leaseMs: duration(values, 'lease'),
     collectEveryMs: duration(values, 'collect-every'),
+    settleMs: duration(values, 'settle'),
+    resolve: oneOf(values, 'resolve', ['first-task', 'registry'] as const),
+    taskImage: oneOf(values, 'task-image', ['as-started', 'declared'] as const),
   };
 }
 

@@ -18,21 +18,28 @@ import { systemClock } from './drivers/system/clock.ts';
 import { openDataFolder } from './drivers/system/data-folder.ts';
 import { systemIds } from './drivers/system/ids.ts';
 import { createLineLogger } from './drivers/system/logger.ts';
+import { systemTimers } from './drivers/system/timers.ts';
 import { recordAudit } from './registry/audit.ts';
 import { createTemplatePolicies } from './lifecycle/apply-template.ts';
 import { createLifecycle } from './lifecycle/create-lifecycle.ts';
 import type { Lifecycle } from './lifecycle/lifecycle.ts';
 import { lifecycleMigrations } from './lifecycle/migrations.ts';
 import type { LifecycleTables } from './lifecycle/schema.ts';
+import type { OrchestratorTables } from './orchestrator/context.ts';
+import { taskMigrations } from './orchestrator/migrations.ts';
+import { serviceMigrations } from './orchestrator/migrations-services.ts';
+import type { Orchestrator } from './orchestrator/orchestrator.ts';
 import { createRegistry, type RegistryRoom } from './registry/create-registry.ts';
 import { registryMigrations } from './registry/migrations.ts';
 import type { RegistryTables } from './registry/schema.ts';
+import { openOrchestrator } from './serve-orchestrator.ts';
 import { createAuthenticate } from './wire/aws/authenticate.ts';
 import { createAwsHandler } from './wire/aws/handler.ts';
 import { createJsonProtocol } from './wire/aws/json-protocol.ts';
 import { createStsProtocol } from './wire/aws/sts.ts';
 import { createEcrFaults } from './wire/ecr/faults.ts';
 import { createEcrService } from './wire/ecr/service.ts';
+import { createEcsService } from './wire/ecs/service.ts';
 import { createHoldfastApi } from './wire/holdfast/handler.ts';
 import { createMetrics } from './wire/http/metrics.ts';
 import { closeHttpServer, createHttpServer } from './wire/http/server.ts';
@@ -50,6 +57,7 @@ export interface RunningServer {
   firstKey?: { accessKeyId: string; secretAccessKey: string };
   access: Access;
   registry: RegistryRoom;
+  orchestrator: Orchestrator;
   lifecycle: Lifecycle;
   /** Stops accepting, lets what is under way finish for some seconds, closes everything. */
   close(): Promise<void>;
@@ -66,7 +74,7 @@ export interface ServerParts {
   meta?: (meta: MetaStore<AllTables> & { close(): Promise<void> }) => MetaStore<AllTables> & { close(): Promise<void> };
 }
 
-type AllTables = RegistryTables & AccessTables & LifecycleTables;
+type AllTables = RegistryTables & AccessTables & LifecycleTables & OrchestratorTables;
 
 /** How long requests under way may take when the server stops. */
 const CLOSE_GRACE_MS = 10_000;
@@ -87,7 +95,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
   const fatal = Promise.withResolvers<string>();
   const opened = await openSqliteMeta<AllTables>({
     path: join(config.dataFolder, 'holdfast.db'),
-    migrations: [...registryMigrations, ...accessMigrations, ...lifecycleMigrations],
+    migrations: [...registryMigrations, ...accessMigrations, ...lifecycleMigrations, ...taskMigrations, ...serviceMigrations],
     now: () => clock.now(),
     onFatal: (reason) => fatal.resolve(reason),
   });
@@ -130,6 +138,16 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
   const authenticate = createAuthenticate(access);
   const address = { regions: config.regions, ...(config.publicHost === undefined ? {} : { publicHost: config.publicHost }) };
   const ecr = createEcrService({ registry, lifecycle, access, clock, address, ...wording });
+  const tasks = await openOrchestrator(config, {
+    meta: meta as unknown as MetaStore<OrchestratorTables>,
+    registry,
+    clock,
+    ids,
+    timers: systemTimers,
+    log,
+  });
+  const { orchestrator, metadata } = tasks;
+  const ecs = createEcsService({ orchestrator, access });
   const metrics = createMetrics({ usage: () => registry.usage(), clock });
   const places = { account: config.accountId, regions: config.regions };
   const oci = createOciWire({ registry, access, places, ...wording });
@@ -137,14 +155,16 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
     registry,
     lifecycle,
     access,
+    orchestrator,
     places: { ofHost: createHostPlaces(places), regions: config.regions },
   });
   const server = createHttpServer({
     handlers: {
       ...oci,
       api,
+      ...(metadata === undefined ? {} : { metadata }),
       aws: createAwsHandler({
-        json: createJsonProtocol({ services: [ecr], authenticate }),
+        json: createJsonProtocol({ services: [ecr, ecs], authenticate }),
         sts: createStsProtocol({ authenticate, userId: (principal) => principal.accessKeyId, faults: createEcrFaults(wording) }),
       }),
       healthz: metrics.healthz,
@@ -161,6 +181,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
   const shownHost = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host;
   const registryHost = config.publicHost ?? hostAndPort(shownHost, port);
   const url = `http://${hostAndPort(shownHost, port)}`;
+  await tasks.start({ registryHost, port, ...(firstKey ? { key: firstKey } : {}) });
   const serverFile = join(config.dataFolder, 'server.json');
   await writeSecret(serverFile, {
     url,
@@ -187,6 +208,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
   async function close(): Promise<void> {
     for (const timer of timers) clearInterval(timer);
     await closeHttpServer(server, CLOSE_GRACE_MS);
+    await tasks.close();
     await lifecycle.close();
     await access.keys.flushUse();
     // On a full disk the last pull times are lost; what is open is closed all the same.
@@ -203,6 +225,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
     ...(firstKey ? { firstKey: { accessKeyId: firstKey.accessKeyId, secretAccessKey: firstKey.secretAccessKey } } : {}),
     access,
     registry,
+    orchestrator,
     lifecycle,
     close: () => (closing ??= close()),
     failed: fatal.promise,

@@ -118,7 +118,8 @@ export function keysOf({ accessKeyId, secretAccessKey, sessionToken }: ServerAdd
   return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
 }
 
-function configPaths(env: CommandContext['env']): string[] {
+/** The files that docker and podman keep logins in. */
+export function configPaths(env: CommandContext['env']): string[] {
   const folder = env['DOCKER_CONFIG'] || (env['HOME'] ? join(env['HOME'], '.docker') : undefined);
   return [
     ...(folder ? [join(folder, 'config.json')] : []),
