@@ -15,6 +15,8 @@ const cases: [string | undefined, string | undefined, typeof here, string][] = [
   [undefined, '123456789012.dkr.ecr.eu-west-1.localhost:4600', there, '123456789012.dkr.ecr.eu-west-1.localhost:4600'],
   ['registry.example:8443', '127.0.0.1:4600', here, 'registry.example:8443'],
   ['registry.example:8443', '127.0.0.1:4600', there, '123456789012.dkr.ecr.eu-west-1.registry.example:8443'],
+  ['123456789012.dkr.ecr.us-east-1.example.com', 'localhost:4600', here, '123456789012.dkr.ecr.us-east-1.example.com'],
+  ['123456789012.dkr.ecr.us-east-1.example.com', 'localhost:4600', there, '123456789012.dkr.ecr.eu-west-1.example.com'],
   [undefined, undefined, here, 'localhost'],
   [undefined, 'evil.example/path?x', here, 'localhost'],
   [undefined, '<script>', there, '123456789012.dkr.ecr.eu-west-1.localhost'],

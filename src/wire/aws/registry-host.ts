@@ -20,7 +20,9 @@ const REGIONAL = /^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]{1,40}\.(.+)$/;
  */
 export function registryHost(address: PublicAddress, requestHost: string | undefined, place: Place): string {
   const host = bareHost(address.publicHost ?? (requestHost !== undefined && HOST.test(requestHost) ? requestHost : 'localhost'));
-  if (place.region === address.regions[0]) return host;
+  // An operator who wrote a name with its region gets it back, and the like of it for the other regions.
+  const isBare = address.publicHost === undefined || !REGIONAL.test(address.publicHost);
+  if (isBare && place.region === address.regions[0]) return host;
   return `${place.account}.dkr.ecr.${place.region}.${isLoopback(host) ? `localhost${portOf(host)}` : host}`;
 }
 
