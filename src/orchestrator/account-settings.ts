@@ -47,7 +47,9 @@ export function createAccountSettings(context: OrchestratorContext): AccountSett
     checkName(name);
     const { values } = SETTINGS[name];
     if (!(values instanceof RegExp ? values.test(value) : values.includes(value)))
-      throw invalidParameter(`The setting '${name}' cannot be '${value}'.${values instanceof RegExp ? '' : ` It can be: ${values.join(', ')}.`}`);
+      throw invalidParameter(
+        `The setting '${name}' cannot be '${value}'.${values instanceof RegExp ? '' : ` It can be: ${values.join(', ')}.`}`,
+      );
     const { account, region } = caller;
     await meta.transact((transaction) =>
       transaction
@@ -68,7 +70,8 @@ export function createAccountSettings(context: OrchestratorContext): AccountSett
     async ListAccountSettings(caller, { name, value, principalArn, effectiveSettings, maxResults, nextToken }) {
       const limit = readLimit(maxResults, 10, 10);
       if (name !== undefined) checkName(name);
-      if (value !== undefined && name === undefined) throw invalidParameter('A value can be asked for together with a name only.');
+      if (value !== undefined && name === undefined)
+        throw invalidParameter('A value can be asked for together with a name only.');
       const principal = readPrincipal(caller, principalArn);
       const rows = await meta.read
         .selectFrom('ecs_account_setting')
@@ -91,7 +94,9 @@ export function createAccountSettings(context: OrchestratorContext): AccountSett
         .filter((one) => (one.name ?? '') > after)
         .sort((one, other) => ((one.name ?? '') < (other.name ?? '') ? -1 : 1));
       // Without a page size everything fits into one answer.
-      const page = pageOf('settings', shown, maxResults === undefined ? Math.max(limit, shown.length) : limit, (one) => [one.name ?? '']);
+      const page = pageOf('settings', shown, maxResults === undefined ? Math.max(limit, shown.length) : limit, (one) => [
+        one.name ?? '',
+      ]);
       return { settings: page.rows, ...(page.nextToken === undefined ? {} : { nextToken: page.nextToken }) };
     },
 
@@ -132,13 +137,19 @@ export async function effectiveSetting(
 }
 
 function setting(place: Place, name: SettingName, value: string, principal: string): Setting {
-  return { name, value, principalArn: principal === '' ? rootArn(place) : principal, type: name === 'guardDutyActivate' ? 'aws_managed' : 'user' };
+  return {
+    name,
+    value,
+    principalArn: principal === '' ? rootArn(place) : principal,
+    type: name === 'guardDutyActivate' ? 'aws_managed' : 'user',
+  };
 }
 
 /** The account itself stands for the default of everybody in it. */
 function readPrincipal(caller: Caller, arn: string | undefined): string {
   if (arn === undefined) return caller.principal;
-  if (!/^arn:aws[a-z-]*:iam::[0-9]{12}:(?:root|user\/.+|role\/.+)$/.test(arn)) throw invalidParameter('The ARN provided is invalid.');
+  if (!/^arn:aws[a-z-]*:iam::[0-9]{12}:(?:root|user\/.+|role\/.+)$/.test(arn))
+    throw invalidParameter('The ARN provided is invalid.');
   return arn === rootArn(caller) ? '' : arn;
 }
 
@@ -147,5 +158,6 @@ function rootArn({ account }: Place): string {
 }
 
 function checkName(name: string): void {
-  if (!Object.hasOwn(SETTINGS, name)) throw invalidParameter(`There is no setting '${name}'. There are: ${Object.keys(SETTINGS).join(', ')}.`);
+  if (!Object.hasOwn(SETTINGS, name))
+    throw invalidParameter(`There is no setting '${name}'. There are: ${Object.keys(SETTINGS).join(', ')}.`);
 }

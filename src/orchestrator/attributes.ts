@@ -24,12 +24,18 @@ const MOST = 10;
 
 /** Custom attributes of container instances. */
 export function createAttributes({ meta, runtime }: OrchestratorContext): AttributeOperations {
-  async function readTargets(cluster: Cluster, attributes: Given<Attribute>[]): Promise<{ hostId: string; name: string; value?: string }[]> {
-    if (attributes.length < 1 || attributes.length > MOST) throw invalidParameter(`Attributes must have between 1 and ${MOST} items.`);
+  async function readTargets(
+    cluster: Cluster,
+    attributes: Given<Attribute>[],
+  ): Promise<{ hostId: string; name: string; value?: string }[]> {
+    if (attributes.length < 1 || attributes.length > MOST)
+      throw invalidParameter(`Attributes must have between 1 and ${MOST} items.`);
     const known = new Set((await runtime.hosts()).map(({ id }) => id));
     return attributes.map(({ name, value, targetType, targetId }) => {
-      if (targetType !== undefined && targetType !== 'container-instance') throw invalidParameter('targetType must be container-instance');
-      if (!/^[a-zA-Z0-9_./\\-]{1,128}$/.test(name)) throw invalidParameter('The name of an attribute has 1 to 128 letters, digits and _ . / \\ -');
+      if (targetType !== undefined && targetType !== 'container-instance')
+        throw invalidParameter('targetType must be container-instance');
+      if (!/^[a-zA-Z0-9_./\\-]{1,128}$/.test(name))
+        throw invalidParameter('The name of an attribute has 1 to 128 letters, digits and _ . / \\ -');
       if (value !== undefined && !/^[a-zA-Z0-9_.@:/\\ -]{1,128}$/.test(value))
         throw invalidParameter('The value of an attribute has 1 to 128 letters, digits, spaces and _ . @ : / \\ -');
       if (!targetId) throw invalidParameter('targetId must be specified.');
@@ -66,7 +72,8 @@ export function createAttributes({ meta, runtime }: OrchestratorContext): Attrib
             .where('cluster_id', '=', cluster.id)
             .where('host_id', '=', hostId)
             .executeTakeFirstOrThrow();
-          if (Number(count) > MOST) throw ecsFault('AttributeLimitExceededException', `A resource can have at most ${MOST} custom attributes.`);
+          if (Number(count) > MOST)
+            throw ecsFault('AttributeLimitExceededException', `A resource can have at most ${MOST} custom attributes.`);
         }
       });
       return { attributes: targets.map((target) => describe(cluster, target)) };
@@ -93,7 +100,9 @@ export function createAttributes({ meta, runtime }: OrchestratorContext): Attrib
       if (targetType !== 'container-instance') throw invalidParameter('targetType must be container-instance');
       const rows = await meta.read.selectFrom('attribute').selectAll().where('cluster_id', '=', cluster.id).execute();
       const all = [
-        ...(await runtime.hosts()).flatMap(({ id, attributes }) => Object.entries(attributes).map(([name, value]) => ({ hostId: id, name, value }))),
+        ...(await runtime.hosts()).flatMap(({ id, attributes }) =>
+          Object.entries(attributes).map(([name, value]) => ({ hostId: id, name, value })),
+        ),
         ...rows.map(({ host_id, name, value }) => ({ hostId: host_id, name, ...(value === null ? {} : { value }) })),
       ].sort((one, other) => (key(one) < key(other) ? -1 : 1));
       const scope = `attributes ${JSON.stringify([cluster.id, attributeName, attributeValue])}`;

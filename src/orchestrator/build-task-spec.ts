@@ -93,14 +93,24 @@ function buildContainer(
     portMappings: (container.portMappings ?? []).flatMap(({ containerPort, hostPort, protocol, name }) =>
       containerPort === undefined
         ? []
-        : [{ containerPort, ...(hostPort ? { hostPort } : {}), protocol: protocol ?? 'tcp', ...(name === undefined ? {} : { name }) }],
+        : [
+            {
+              containerPort,
+              ...(hostPort ? { hostPort } : {}),
+              protocol: protocol ?? 'tcp',
+              ...(name === undefined ? {} : { name }),
+            },
+          ],
     ),
     mountPoints: (container.mountPoints ?? []).map(({ sourceVolume = '', containerPath = '', readOnly = false }) => ({
       sourceVolume,
       containerPath,
       readOnly,
     })),
-    volumesFrom: (container.volumesFrom ?? []).map(({ sourceContainer = '', readOnly = false }) => ({ sourceContainer, readOnly })),
+    volumesFrom: (container.volumesFrom ?? []).map(({ sourceContainer = '', readOnly = false }) => ({
+      sourceContainer,
+      readOnly,
+    })),
     links: container.links ?? [],
     dependsOn: container.dependsOn ?? [],
     ...(container.startTimeout === undefined ? {} : { startTimeout: container.startTimeout * SECOND }),

@@ -53,7 +53,9 @@ export function createCapacityProviders(context: OrchestratorContext): CapacityP
       const row = await meta.transact(async (transaction) => {
         const existing = await findProvider(transaction, caller, name);
         if (existing !== undefined)
-          throw clientException(`A capacity provider with the name '${name}' already exists. Use UpdateCapacityProvider to change it.`);
+          throw clientException(
+            `A capacity provider with the name '${name}' already exists. Use UpdateCapacityProvider to change it.`,
+          );
         const { managedScaling, ...rest } = autoScalingGroupProvider;
         const document = {
           managedTerminationProtection: 'DISABLED',
@@ -89,14 +91,26 @@ export function createCapacityProviders(context: OrchestratorContext): CapacityP
         .execute();
       const all = [...FARGATE_PROVIDERS.map((name) => builtIn(caller, name)), ...rows.map(describe)];
       const asked = capacityProviders?.map((given) => ({ given, name: nameOf(caller, 'capacity-provider', given) }));
-      const chosen = asked === undefined || asked.length === 0 ? all : all.filter(({ name }) => asked.some((one) => one.name === name));
+      const chosen =
+        asked === undefined || asked.length === 0 ? all : all.filter(({ name }) => asked.some((one) => one.name === name));
       const after = nextToken === undefined ? 0 : decodeToken('capacity-providers', nextToken, [0])[0];
-      const page = pageOf('capacity-providers', chosen.map((provider, index) => ({ provider, index })).slice(after), limit, ({ index }) => [index + 1]);
+      const page = pageOf(
+        'capacity-providers',
+        chosen.map((provider, index) => ({ provider, index })).slice(after),
+        limit,
+        ({ index }) => [index + 1],
+      );
       const tags = include.includes('TAGS')
-        ? await tagsOf(meta.read, page.rows.map(({ provider }) => provider.capacityProviderArn ?? ''))
+        ? await tagsOf(
+            meta.read,
+            page.rows.map(({ provider }) => provider.capacityProviderArn ?? ''),
+          )
         : new Map<string, Record<string, string>>();
       return {
-        capacityProviders: page.rows.map(({ provider }) => ({ ...provider, tags: writeTags(tags.get(provider.capacityProviderArn ?? '')) })),
+        capacityProviders: page.rows.map(({ provider }) => ({
+          ...provider,
+          tags: writeTags(tags.get(provider.capacityProviderArn ?? '')),
+        })),
         failures: (asked ?? [])
           .filter(({ name }) => !all.some((provider) => provider.name === name))
           .map(({ given }) => ({ arn: given.startsWith('arn:') ? given : providerArn(caller, given), reason: 'MISSING' })),
@@ -131,7 +145,8 @@ export function createCapacityProviders(context: OrchestratorContext): CapacityP
 
     async DeleteCapacityProvider(caller, { capacityProvider }) {
       const name = nameOf(caller, 'capacity-provider', capacityProvider) ?? capacityProvider;
-      if (FARGATE_PROVIDERS.includes(name)) throw clientException('The FARGATE and FARGATE_SPOT capacity providers cannot be deleted.');
+      if (FARGATE_PROVIDERS.includes(name))
+        throw clientException('The FARGATE and FARGATE_SPOT capacity providers cannot be deleted.');
       const row = await meta.transact(async (transaction) => {
         const found = await findProvider(transaction, caller, name);
         if (found === undefined) throw clientException(NOT_FOUND);
@@ -142,7 +157,11 @@ export function createCapacityProviders(context: OrchestratorContext): CapacityP
           .where('region', '=', caller.region)
           .where('status', '=', 'ACTIVE')
           .execute();
-        if (clusters.some(({ document }) => (JSON.parse(document) as { capacityProviders: string[] }).capacityProviders.includes(name)))
+        if (
+          clusters.some(({ document }) =>
+            (JSON.parse(document) as { capacityProviders: string[] }).capacityProviders.includes(name),
+          )
+        )
           throw clientException(
             'The specified capacity provider is in use and cannot be removed from service. Take it from its clusters with PutClusterCapacityProviders first.',
           );
@@ -166,7 +185,10 @@ export async function knownCapacityProviders(context: OrchestratorContext, place
   const names: string[] = [];
   for (const one of given) {
     const name = nameOf(place, 'capacity-provider', one);
-    if (name === undefined || (!FARGATE_PROVIDERS.includes(name) && (await findProvider(context.meta.read, place, name)) === undefined))
+    if (
+      name === undefined ||
+      (!FARGATE_PROVIDERS.includes(name) && (await findProvider(context.meta.read, place, name)) === undefined)
+    )
       throw invalidParameter(NOT_FOUND);
     names.push(name);
   }

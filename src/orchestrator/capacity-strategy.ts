@@ -22,7 +22,9 @@ export function checkStrategy(
   }
   const fargate = strategy.filter(({ capacityProvider }) => FARGATE_PROVIDERS.includes(capacityProvider));
   if (fargate.length > 0 && fargate.length < strategy.length)
-    throw invalidParameter('A capacity provider strategy cannot contain a mix of capacity providers using Auto Scaling groups and Fargate.');
+    throw invalidParameter(
+      'A capacity provider strategy cannot contain a mix of capacity providers using Auto Scaling groups and Fargate.',
+    );
   return strategy;
 }
 
@@ -43,11 +45,24 @@ export function decideCapacity(
   if (input.launchType !== undefined && given.length > 0)
     throw invalidParameter('Specify either Launch Type or Capacity Provider Strategy, but not both.');
   if (input.launchType === 'EXTERNAL' || input.launchType === 'MANAGED_INSTANCES')
-    throw invalidParameter(`The launch type ${input.launchType} is not there. Use FARGATE or EC2: both run on this server's own hosts.`);
-  const strategy = input.launchType === undefined ? (given.length > 0 ? given : cluster.defaultCapacityProviderStrategy as Given<CapacityProviderStrategyItem>[]) : [];
+    throw invalidParameter(
+      `The launch type ${input.launchType} is not there. Use FARGATE or EC2: both run on this server's own hosts.`,
+    );
+  const strategy =
+    input.launchType === undefined
+      ? given.length > 0
+        ? given
+        : (cluster.defaultCapacityProviderStrategy as Given<CapacityProviderStrategyItem>[])
+      : [];
   if (strategy.length === 0)
-    return { launchType: input.launchType === 'FARGATE' ? 'FARGATE' : 'EC2', providersFor: (count) => Array.from({ length: count }, () => undefined) };
-  const known = strategy.map((item) => ({ ...item, capacityProvider: nameOf(cluster, 'capacity-provider', item.capacityProvider) ?? item.capacityProvider }));
+    return {
+      launchType: input.launchType === 'FARGATE' ? 'FARGATE' : 'EC2',
+      providersFor: (count) => Array.from({ length: count }, () => undefined),
+    };
+  const known = strategy.map((item) => ({
+    ...item,
+    capacityProvider: nameOf(cluster, 'capacity-provider', item.capacityProvider) ?? item.capacityProvider,
+  }));
   checkStrategy(known, [...FARGATE_PROVIDERS, ...cluster.capacityProviders]);
   if (known.every(({ weight = 0, base = 0 }) => weight === 0 && base === 0) && known.length > 1)
     throw invalidParameter('At least one capacity provider of a strategy must have a weight greater than 0.');

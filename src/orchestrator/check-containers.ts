@@ -20,7 +20,9 @@ export function checkContainers(
   for (const container of containers) {
     if (!container.name) throw clientException('Container.name should not be null or empty.');
     if (!NAME.test(container.name))
-      throw clientException(`Invalid container name '${container.name.slice(0, 300)}'. It has up to 255 letters, digits, hyphens and underscores.`);
+      throw clientException(
+        `Invalid container name '${container.name.slice(0, 300)}'. It has up to 255 letters, digits, hyphens and underscores.`,
+      );
     if (!container.image) throw clientException('Container.image should not be null or empty.');
     checkImage(container.image);
   }
@@ -59,7 +61,9 @@ function checkImage(image: string): void {
   const at = image.indexOf('@');
   const name = at < 0 ? image : image.slice(0, at);
   if (name.length > 255 || /[\s\p{Cc}]/u.test(image))
-    throw clientException('Invalid image: up to 255 letters (uppercase and lowercase), numbers, hyphens, underscores, colons, periods, forward slashes, and number signs are allowed.');
+    throw clientException(
+      'Invalid image: up to 255 letters (uppercase and lowercase), numbers, hyphens, underscores, colons, periods, forward slashes, and number signs are allowed.',
+    );
   if (at >= 0 && !/^sha256:[a-f0-9]{64}$/.test(image.slice(at + 1)))
     throw clientException(`Invalid image '${image.slice(0, 300)}'. Behind the "@" stands sha256: and 64 hexadecimal digits.`);
 }
@@ -67,15 +71,23 @@ function checkImage(image: string): void {
 function checkMemory(container: Container, taskMemory: number | undefined): void {
   const { memory, memoryReservation } = container;
   if (taskMemory === undefined && memory === undefined && memoryReservation === undefined)
-    throw clientException(`Invalid setting for container '${container.name}'. At least one of 'memory' or 'memoryReservation' must be specified.`);
+    throw clientException(
+      `Invalid setting for container '${container.name}'. At least one of 'memory' or 'memoryReservation' must be specified.`,
+    );
   for (const value of [memory, memoryReservation]) {
     if (value !== undefined && value < SMALLEST_MEMORY)
-      throw clientException(`Invalid setting for container '${container.name}'. A container needs at least ${SMALLEST_MEMORY} MiB of memory.`);
+      throw clientException(
+        `Invalid setting for container '${container.name}'. A container needs at least ${SMALLEST_MEMORY} MiB of memory.`,
+      );
     if (value !== undefined && taskMemory !== undefined && value > taskMemory)
-      throw clientException(`Invalid setting for container '${container.name}'. A container cannot have more memory than its task (${taskMemory} MiB).`);
+      throw clientException(
+        `Invalid setting for container '${container.name}'. A container cannot have more memory than its task (${taskMemory} MiB).`,
+      );
   }
   if (memory !== undefined && memoryReservation !== undefined && memory < memoryReservation)
-    throw clientException(`Invalid setting for container '${container.name}'. The 'memory' value must be greater than 'memoryReservation'.`);
+    throw clientException(
+      `Invalid setting for container '${container.name}'. The 'memory' value must be greater than 'memoryReservation'.`,
+    );
 }
 
 function checkPorts(container: Container, networkMode: string): void {
@@ -88,7 +100,7 @@ function checkPorts(container: Container, networkMode: string): void {
     if (containerPort === 0) throw wrong('portMappings', container, '0 is not a port.');
     if ((networkMode === 'awsvpc' || networkMode === 'host') && hostPort && hostPort !== containerPort)
       throw clientException(`When networkMode=${networkMode}, the host ports and container ports in port mappings must match.`);
-    if (networkMode === 'none') throw wrong('portMappings', container, "There are no ports when networkMode=none.");
+    if (networkMode === 'none') throw wrong('portMappings', container, 'There are no ports when networkMode=none.');
   }
 }
 
@@ -103,7 +115,7 @@ function checkTimes(container: Container): void {
   if (healthCheck !== undefined) {
     const [first, ...rest] = healthCheck.command;
     if (first === undefined || !['CMD', 'CMD-SHELL', 'NONE'].includes(first) || (first !== 'NONE' && rest.length === 0))
-      throw wrong('healthCheck.command', container, "It begins with CMD or CMD-SHELL, and what to run follows.");
+      throw wrong('healthCheck.command', container, 'It begins with CMD or CMD-SHELL, and what to run follows.');
     within('healthCheck.interval', healthCheck.interval, 5, 300);
     within('healthCheck.timeout', healthCheck.timeout, 2, 60);
     within('healthCheck.retries', healthCheck.retries, 1, 10);
@@ -111,7 +123,8 @@ function checkTimes(container: Container): void {
   }
   if (restartPolicy !== undefined) {
     within('restartPolicy.restartAttemptPeriod', restartPolicy.restartAttemptPeriod, 60, 1800);
-    if ((restartPolicy.ignoredExitCodes ?? []).length > 50) throw wrong('restartPolicy.ignoredExitCodes', container, 'It has at most 50 codes.');
+    if ((restartPolicy.ignoredExitCodes ?? []).length > 50)
+      throw wrong('restartPolicy.ignoredExitCodes', container, 'It has at most 50 codes.');
   }
 }
 
@@ -130,7 +143,9 @@ function checkOrder(containers: Container[], byName: ReadonlyMap<string, Contain
   const visit = (name: string, path: string[]): void => {
     if (state.get(name) === 'done') return;
     if (state.get(name) === 'open')
-      throw clientException(`Invalid 'dependsOn' setting. The containers wait for each other: ${[...path.slice(path.indexOf(name)), name].join(' -> ')}.`);
+      throw clientException(
+        `Invalid 'dependsOn' setting. The containers wait for each other: ${[...path.slice(path.indexOf(name)), name].join(' -> ')}.`,
+      );
     state.set(name, 'open');
     const container = byName.get(name);
     // A container starts behind what it waits for, takes volumes from, or is linked to.

@@ -8,10 +8,12 @@ import type { ContainerDefinition, TaskDefinitionDocument } from './task-definit
 const CONTAINER_MEMBERS: Partial<Record<keyof ContainerDefinition, string>> = {
   secrets: 'There is no Secrets Manager or Parameter Store here. Mount a file of the host, or give the value in environment.',
   environmentFiles: 'There is no S3 here. Give the variables in environment.',
-  repositoryCredentials: 'There is no Secrets Manager here. Log in on the host of the server with docker login: its credentials are used for pulls.',
+  repositoryCredentials:
+    'There is no Secrets Manager here. Log in on the host of the server with docker login: its credentials are used for pulls.',
   firelensConfiguration: 'Logs are kept by the server. Leave it out, and read them with holdfast logs.',
   credentialSpecs: 'There is no Active Directory here. Leave it out.',
-  resourceRequirements: 'There are no GPUs or accelerators to hand out. Leave it out, or give the device with linuxParameters.devices.',
+  resourceRequirements:
+    'There are no GPUs or accelerators to hand out. Leave it out, or give the device with linuxParameters.devices.',
   dockerSecurityOptions: 'Security options of the engine cannot be set. Leave it out.',
 };
 const LOG_DRIVERS = ['awslogs', 'json-file'];
@@ -46,7 +48,9 @@ export function checkRunnable(
   for (const volume of document.volumes ?? []) {
     const driver = volume.dockerVolumeConfiguration?.driver;
     const [member, instead] =
-      volume.efsVolumeConfiguration !== undefined || volume.fsxWindowsFileServerVolumeConfiguration !== undefined || volume.s3filesVolumeConfiguration !== undefined
+      volume.efsVolumeConfiguration !== undefined ||
+      volume.fsxWindowsFileServerVolumeConfiguration !== undefined ||
+      volume.s3filesVolumeConfiguration !== undefined
         ? ['network file systems', 'Mount the file system on the host, and give its folder as host.sourcePath.']
         : volume.configuredAtLaunch === true
           ? ['configuredAtLaunch', 'There is no EBS here. Use host.sourcePath, or a docker volume of scope shared.']
@@ -55,14 +59,21 @@ export function checkRunnable(
             : [];
     if (member !== undefined) throw unsupported(`The volume '${volume.name}' cannot be had: ${member}. ${instead}`);
   }
-  if (document.proxyConfiguration !== undefined) throw unsupported('proxyConfiguration is not supported: there is no App Mesh here. Leave it out.');
-  if ((document.inferenceAccelerators ?? []).length > 0) throw unsupported('inferenceAccelerators are not supported. Leave them out.');
+  if (document.proxyConfiguration !== undefined)
+    throw unsupported('proxyConfiguration is not supported: there is no App Mesh here. Leave it out.');
+  if ((document.inferenceAccelerators ?? []).length > 0)
+    throw unsupported('inferenceAccelerators are not supported. Leave them out.');
   if (document.runtimePlatform?.operatingSystemFamily?.startsWith('WINDOWS') === true)
     throw unsupported('Only Linux containers can run here. Set runtimePlatform.operatingSystemFamily to LINUX.');
   if (run.launchType === 'FARGATE') {
     if (document.compatibilities?.includes('FARGATE') !== true)
       throw invalidParameter('Task definition does not support launch_type FARGATE.');
-  } else if (document.requiresCompatibilities !== undefined && document.requiresCompatibilities.length > 0 && !document.requiresCompatibilities.includes('EC2') && run.launchType === 'EC2') {
+  } else if (
+    document.requiresCompatibilities !== undefined &&
+    document.requiresCompatibilities.length > 0 &&
+    !document.requiresCompatibilities.includes('EC2') &&
+    run.launchType === 'EC2'
+  ) {
     throw invalidParameter('Task definition does not support launch_type EC2.');
   }
   checkNetwork(document, run.networkConfiguration);
@@ -75,7 +86,8 @@ function checkNetwork(document: TaskDefinitionDocument, network: Given<NetworkCo
       throw invalidParameter('Network Configuration is not valid for the given networkMode of this task definition.');
     return;
   }
-  if (settings === undefined) throw invalidParameter("Network Configuration must be provided when networkMode 'awsvpc' is specified.");
+  if (settings === undefined)
+    throw invalidParameter("Network Configuration must be provided when networkMode 'awsvpc' is specified.");
   if (settings.subnets.length === 0) throw invalidParameter('subnets can not be empty.');
   if (settings.subnets.length > 16) throw invalidParameter('subnets can have at most 16 items.');
   if ((settings.securityGroups ?? []).length > 5) throw invalidParameter('securityGroups can have at most 5 items.');
@@ -88,11 +100,17 @@ function refuse(container: string, member: string, instead: string): Fault<'ecs'
 /** `overrides` of a task, checked against its definition. Raises `ecs`. */
 export function checkOverrides(
   document: TaskDefinitionDocument,
-  overrides: { containerOverrides?: { name?: string; environmentFiles?: unknown[]; resourceRequirements?: unknown[] }[]; inferenceAcceleratorOverrides?: unknown[] } | undefined,
+  overrides:
+    | {
+        containerOverrides?: { name?: string; environmentFiles?: unknown[]; resourceRequirements?: unknown[] }[];
+        inferenceAcceleratorOverrides?: unknown[];
+      }
+    | undefined,
 ): void {
   if (overrides === undefined) return;
   if (JSON.stringify(overrides).length > 8192) throw invalidParameter('Overrides can have at most 8192 characters.');
-  if ((overrides.inferenceAcceleratorOverrides ?? []).length > 0) throw unsupported('inferenceAcceleratorOverrides are not supported. Leave them out.');
+  if ((overrides.inferenceAcceleratorOverrides ?? []).length > 0)
+    throw unsupported('inferenceAcceleratorOverrides are not supported. Leave them out.');
   for (const { name, environmentFiles = [], resourceRequirements = [] } of overrides.containerOverrides ?? []) {
     if (!name) throw invalidParameter('Container name must be specified in a container override.');
     if (!document.containerDefinitions.some((container) => container.name === name))
@@ -106,5 +124,6 @@ export function checkOverrides(
 export function checkPlatformVersion(launchType: string, version: string | undefined): void {
   if (version === undefined || version === '') return;
   if (launchType !== 'FARGATE') throw invalidParameter('The platform version must be null when specifying an EC2 launch type.');
-  if (!['LATEST', '1.4.0', '1.3.0'].includes(version)) throw clientException(`The platform version '${version.slice(0, 50)}' is not there. Use LATEST.`);
+  if (!['LATEST', '1.4.0', '1.3.0'].includes(version))
+    throw clientException(`The platform version '${version.slice(0, 50)}' is not there. Use LATEST.`);
 }

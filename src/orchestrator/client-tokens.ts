@@ -18,7 +18,9 @@ export interface UsedToken {
 /** A digest of everything that a request asks for but its token. */
 export function fingerprintOf(input: { clientToken?: string }): string {
   const { clientToken: _, ...rest } = input;
-  return digestOf(JSON.stringify(rest, (_key, value: unknown) => (isPlain(value) ? Object.fromEntries(Object.entries(value).sort()) : value)));
+  return digestOf(
+    JSON.stringify(rest, (_key, value: unknown) => (isPlain(value) ? Object.fromEntries(Object.entries(value).sort()) : value)),
+  );
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {

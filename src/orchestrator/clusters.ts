@@ -51,17 +51,30 @@ const EVERYTHING: ClusterField[] = ['ATTACHMENTS', 'CONFIGURATIONS', 'SETTINGS',
 export function createClusters(context: OrchestratorContext, services: ServiceDirectory): ClusterOperations {
   const { meta, clock } = context;
 
-  async function change(caller: Caller, nameOrArn: string, edit: (document: ClusterDocument, transaction: OrchestratorTransaction) => Promise<ClusterDocument> | ClusterDocument): Promise<Cluster> {
+  async function change(
+    caller: Caller,
+    nameOrArn: string,
+    edit: (document: ClusterDocument, transaction: OrchestratorTransaction) => Promise<ClusterDocument> | ClusterDocument,
+  ): Promise<Cluster> {
     return meta.transact(async (transaction) => {
       const cluster = await getCluster(transaction, caller, nameOrArn);
       const document = await edit(documentOf(cluster), transaction);
-      await transaction.updateTable('cluster').set({ document: JSON.stringify(document) }).where('id', '=', cluster.id).execute();
+      await transaction
+        .updateTable('cluster')
+        .set({ document: JSON.stringify(document) })
+        .where('id', '=', cluster.id)
+        .execute();
       return { ...cluster, ...document };
     });
   }
 
   async function describe(clusters: Cluster[], include: readonly ClusterField[]): Promise<ClusterAnswer[]> {
-    const tags = include.includes('TAGS') ? await tagsOf(meta.read, clusters.map(({ arn }) => arn)) : new Map<string, Record<string, string>>();
+    const tags = include.includes('TAGS')
+      ? await tagsOf(
+          meta.read,
+          clusters.map(({ arn }) => arn),
+        )
+      : new Map<string, Record<string, string>>();
     return Promise.all(
       clusters.map(async (cluster): Promise<ClusterAnswer> => {
         const counts = await countIn(context, services, cluster.id);
@@ -78,7 +91,9 @@ export function createClusters(context: OrchestratorContext, services: ServiceDi
           settings: include.includes('SETTINGS') ? cluster.settings : [],
           capacityProviders: cluster.capacityProviders,
           defaultCapacityProviderStrategy: cluster.defaultCapacityProviderStrategy,
-          ...(include.includes('CONFIGURATIONS') && cluster.configuration !== undefined ? { configuration: cluster.configuration } : {}),
+          ...(include.includes('CONFIGURATIONS') && cluster.configuration !== undefined
+            ? { configuration: cluster.configuration }
+            : {}),
           ...(cluster.serviceConnectDefaults === undefined ? {} : { serviceConnectDefaults: cluster.serviceConnectDefaults }),
         };
       }),
@@ -88,13 +103,15 @@ export function createClusters(context: OrchestratorContext, services: ServiceDi
   return {
     async CreateCluster(caller, input) {
       const name = input.clusterName ?? DEFAULT_CLUSTER;
-      if (!NAME.test(name))
-        throw invalidParameter('A cluster name has up to 255 letters, digits, hyphens and underscores.');
+      if (!NAME.test(name)) throw invalidParameter('A cluster name has up to 255 letters, digits, hyphens and underscores.');
       const tags = readTags(input.tags);
       refuseServiceConnect(input.serviceConnectDefaults);
       const providers = await knownCapacityProviders(context, caller, input.capacityProviders ?? []);
       const document: ClusterDocument = {
-        settings: mergeSettings([{ name: 'containerInsights', value: await effectiveSetting(context, caller, 'containerInsights') }], input.settings),
+        settings: mergeSettings(
+          [{ name: 'containerInsights', value: await effectiveSetting(context, caller, 'containerInsights') }],
+          input.settings,
+        ),
         capacityProviders: providers,
         defaultCapacityProviderStrategy: checkStrategy(input.defaultCapacityProviderStrategy ?? [], providers),
         ...(input.configuration === undefined ? {} : { configuration: input.configuration }),
@@ -105,7 +122,11 @@ export function createClusters(context: OrchestratorContext, services: ServiceDi
         if (existing?.status === 'ACTIVE') return existing;
         const values = { status: 'ACTIVE', document: JSON.stringify(document), created_at: clock.now() };
         const { account, region } = caller;
-        if (existing === undefined) await transaction.insertInto('cluster').values({ account, region, name, ...values }).execute();
+        if (existing === undefined)
+          await transaction
+            .insertInto('cluster')
+            .values({ account, region, name, ...values })
+            .execute();
         else {
           await transaction.updateTable('cluster').set(values).where('id', '=', existing.id).execute();
           await transaction.deleteFrom('container_instance').where('cluster_id', '=', existing.id).execute();
@@ -213,7 +234,13 @@ export function createClusters(context: OrchestratorContext, services: ServiceDi
   };
 }
 
-function documentOf({ settings, configuration, serviceConnectDefaults, capacityProviders, defaultCapacityProviderStrategy }: Cluster): ClusterDocument {
+function documentOf({
+  settings,
+  configuration,
+  serviceConnectDefaults,
+  capacityProviders,
+  defaultCapacityProviderStrategy,
+}: Cluster): ClusterDocument {
   return {
     settings,
     capacityProviders,
@@ -239,7 +266,9 @@ function mergeSettings(before: ClusterSetting[], given: Given<ClusterSetting>[] 
 
 function refuseServiceConnect(defaults: { namespace: string } | undefined): void {
   if (defaults === undefined || defaults.namespace === '') return;
-  throw unsupported('Service Connect is not there. Let containers find each other by host name and port, and leave serviceConnectDefaults out.');
+  throw unsupported(
+    'Service Connect is not there. Let containers find each other by host name and port, and leave serviceConnectDefaults out.',
+  );
 }
 
 function unique(clusters: Cluster[]): Cluster[] {
@@ -254,7 +283,11 @@ async function countIn({ meta }: OrchestratorContext, services: ServiceDirectory
     .where('last_status', '!=', 'STOPPED')
     .groupBy(['launch_type', 'last_status'])
     .execute();
-  const tasks = rows.map((row) => ({ type: row.launch_type, isRunning: row.last_status === 'RUNNING', count: Number(row.count) }));
+  const tasks = rows.map((row) => ({
+    type: row.launch_type,
+    isRunning: row.last_status === 'RUNNING',
+    count: Number(row.count),
+  }));
   const own = await services.count(clusterId);
   const sum = (list: { count: number }[]): number => list.reduce((total, { count }) => total + count, 0);
   const statistics = [
@@ -265,8 +298,14 @@ async function countIn({ meta }: OrchestratorContext, services: ServiceDirectory
   ].flatMap(([type, word]) => [
     { name: `running${word}TasksCount`, value: String(sum(tasks.filter((one) => one.type === type && one.isRunning))) },
     { name: `pending${word}TasksCount`, value: String(sum(tasks.filter((one) => one.type === type && !one.isRunning))) },
-    { name: `active${word}ServiceCount`, value: String(sum(own.filter((one) => one.launchType === type && one.status === 'ACTIVE'))) },
-    { name: `draining${word}ServiceCount`, value: String(sum(own.filter((one) => one.launchType === type && one.status === 'DRAINING'))) },
+    {
+      name: `active${word}ServiceCount`,
+      value: String(sum(own.filter((one) => one.launchType === type && one.status === 'ACTIVE'))),
+    },
+    {
+      name: `draining${word}ServiceCount`,
+      value: String(sum(own.filter((one) => one.launchType === type && one.status === 'DRAINING'))),
+    },
   ]);
   return {
     running: sum(tasks.filter(({ isRunning }) => isRunning)),
@@ -275,4 +314,3 @@ async function countIn({ meta }: OrchestratorContext, services: ServiceDirectory
     statistics,
   };
 }
-

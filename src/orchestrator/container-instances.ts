@@ -45,7 +45,10 @@ export function createContainerInstances(context: OrchestratorContext, services:
     for (const name of named) {
       const host = hosts.find(({ id }) => id === nameOf(cluster, 'container-instance', name));
       if (host === undefined)
-        failures.push({ arn: name.startsWith('arn:') ? name : containerInstanceArn(cluster, cluster.name, name), reason: 'MISSING' });
+        failures.push({
+          arn: name.startsWith('arn:') ? name : containerInstanceArn(cluster, cluster.name, name),
+          reason: 'MISSING',
+        });
       else chosen.set(host.id, host);
     }
     return { hosts: [...chosen.values()], failures };
@@ -98,7 +101,9 @@ export function createContainerInstances(context: OrchestratorContext, services:
       const cluster = await getCluster(meta.read, caller, nameOrArn);
       const limit = readLimit(maxResults);
       if (filter !== undefined && filter !== '')
-        throw unsupported('Filters of the cluster query language are not supported. List all, and choose from what DescribeContainerInstances says.');
+        throw unsupported(
+          'Filters of the cluster query language are not supported. List all, and choose from what DescribeContainerInstances says.',
+        );
       const after = nextToken === undefined ? '' : decodeToken('container-instances', nextToken, [''])[0];
       const rows = await meta.read.selectFrom('container_instance').selectAll().where('cluster_id', '=', cluster.id).execute();
       const hosts = (await runtime.hosts())
@@ -116,7 +121,8 @@ export function createContainerInstances(context: OrchestratorContext, services:
       const cluster = await getCluster(meta.read, caller, nameOrArn);
       if (containerInstances.length < 1 || containerInstances.length > 10)
         throw invalidParameter('Container instances must have between 1 and 10 items.');
-      if (status !== 'ACTIVE' && status !== 'DRAINING') throw invalidParameter('Container instances can be set to ACTIVE or DRAINING only.');
+      if (status !== 'ACTIVE' && status !== 'DRAINING')
+        throw invalidParameter('Container instances can be set to ACTIVE or DRAINING only.');
       const { hosts, failures } = await choose(cluster, containerInstances);
       await meta.transact(async (transaction) => {
         for (const { id } of hosts)
@@ -141,14 +147,18 @@ export function createContainerInstances(context: OrchestratorContext, services:
 
     async RegisterContainerInstance(caller, { cluster: nameOrArn }) {
       await getCluster(meta.read, caller, nameOrArn);
-      throw clientException('Container instances cannot be registered. The hosts of this server are container instances of every cluster already: see ListContainerInstances.');
+      throw clientException(
+        'Container instances cannot be registered. The hosts of this server are container instances of every cluster already: see ListContainerInstances.',
+      );
     },
 
     async DeregisterContainerInstance(caller, { cluster: nameOrArn, containerInstance }) {
       const cluster = await getCluster(meta.read, caller, nameOrArn);
       const { hosts } = await choose(cluster, [containerInstance]);
       if (hosts.length === 0) throw invalidParameter('Referenced container instance not found.');
-      throw clientException('The hosts of this server cannot be deregistered. Set the container instance to DRAINING with UpdateContainerInstancesState, and it takes no more tasks.');
+      throw clientException(
+        'The hosts of this server cannot be deregistered. Set the container instance to DRAINING with UpdateContainerInstancesState, and it takes no more tasks.',
+      );
     },
   };
 }
@@ -156,8 +166,21 @@ export function createContainerInstances(context: OrchestratorContext, services:
 function resources(cpu: number, memory: number, ports: string[]): Resource[] {
   const taken = (protocol: string): string[] =>
     ports.filter((port) => port.endsWith(`/${protocol}`)).map((port) => port.slice(0, port.indexOf('/')));
-  const number = (name: string, value: number): Resource => ({ name, type: 'INTEGER', doubleValue: 0, longValue: 0, integerValue: value });
-  const set = (name: string, values: string[]): Resource => ({ name, type: 'STRINGSET', doubleValue: 0, longValue: 0, integerValue: 0, stringSetValue: values });
+  const number = (name: string, value: number): Resource => ({
+    name,
+    type: 'INTEGER',
+    doubleValue: 0,
+    longValue: 0,
+    integerValue: value,
+  });
+  const set = (name: string, values: string[]): Resource => ({
+    name,
+    type: 'STRINGSET',
+    doubleValue: 0,
+    longValue: 0,
+    integerValue: 0,
+    stringSetValue: values,
+  });
   return [number('CPU', cpu), number('MEMORY', memory), set('PORTS', taken('tcp')), set('PORTS_UDP', taken('udp'))];
 }
 

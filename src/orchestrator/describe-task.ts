@@ -46,9 +46,13 @@ export function describeTask(
     tags: writeTags(options.tags),
     launchType: task.launchType as NonNullable<Task['launchType']>,
     createdAt: new Date(task.createdAt),
-    ...(isFargate || task.hostId === undefined ? {} : { containerInstanceArn: containerInstanceArn(cluster, cluster.name, task.hostId) }),
+    ...(isFargate || task.hostId === undefined
+      ? {}
+      : { containerInstanceArn: containerInstanceArn(cluster, cluster.name, task.hostId) }),
     ...(isFargate ? { ephemeralStorage: disk, fargateEphemeralStorage: { sizeInGiB: disk.sizeInGiB } } : {}),
-    ...(isConnected ? { connectivity: 'CONNECTED' as const, connectivityAt: new Date(task.pullStartedAt ?? task.createdAt) } : {}),
+    ...(isConnected
+      ? { connectivity: 'CONNECTED' as const, connectivityAt: new Date(task.pullStartedAt ?? task.createdAt) }
+      : {}),
     ...(document.capacityProviderName === undefined ? {} : { capacityProviderName: document.capacityProviderName }),
     ...(document.platformVersion === undefined ? {} : { platformVersion: document.platformVersion }),
     ...(document.platformFamily === undefined ? {} : { platformFamily: document.platformFamily }),
@@ -108,7 +112,9 @@ function describeContainer(
 /** Every container is named, also one that nothing is overridden of. */
 function describeOverrides(task: TaskRow): TaskOverride {
   const { containerOverrides = [], ...rest } = task.document.overrides;
-  const all = task.document.containers.map(({ name }) => containerOverrides.find((override) => override.name === name) ?? { name });
+  const all = task.document.containers.map(
+    ({ name }) => containerOverrides.find((override) => override.name === name) ?? { name },
+  );
   return { ...rest, containerOverrides: all as ContainerOverride[], inferenceAcceleratorOverrides: [] };
 }
 

@@ -27,7 +27,15 @@ export function isFargateSize(cpu: string | undefined, memory: string | undefine
 type Container = Given<RegisterTaskDefinitionRequest>['containerDefinitions'][number];
 
 /** Members of a container that Fargate does not take (developer guide, "Task definition differences for Fargate"). */
-const REFUSED = ['disableNetworking', 'dnsSearchDomains', 'dnsServers', 'dockerSecurityOptions', 'extraHosts', 'links', 'privileged'] as const satisfies (keyof Container)[];
+const REFUSED = [
+  'disableNetworking',
+  'dnsSearchDomains',
+  'dnsServers',
+  'dockerSecurityOptions',
+  'extraHosts',
+  'links',
+  'privileged',
+] as const satisfies (keyof Container)[];
 
 /** The rules for a task definition that requires FARGATE. Raises `ecs`. */
 export function checkFargate(
@@ -56,7 +64,9 @@ export function checkFargate(
       if (capability !== 'SYS_PTRACE') throw refused(`linuxParameters.capabilities.add ${capability}`);
     }
     if ((container.stopTimeout ?? 0) > 120)
-      throw clientException(`Invalid 'stopTimeout' setting for container '${container.name}'. Fargate takes at most 120 seconds.`);
+      throw clientException(
+        `Invalid 'stopTimeout' setting for container '${container.name}'. Fargate takes at most 120 seconds.`,
+      );
   }
   for (const { host, dockerVolumeConfiguration } of input.volumes ?? []) {
     if (host?.sourcePath) throw refused("volumes' host.sourcePath");
@@ -65,7 +75,9 @@ export function checkFargate(
 }
 
 function refused(what: string): Error {
-  return clientException(`The setting '${what}' is not supported when requiresCompatibilities contains FARGATE. Require EC2 instead: both run on the same hosts here.`);
+  return clientException(
+    `The setting '${what}' is not supported when requiresCompatibilities contains FARGATE. Require EC2 instead: both run on the same hosts here.`,
+  );
 }
 
 function isSet(value: unknown): boolean {

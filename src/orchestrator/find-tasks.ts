@@ -24,7 +24,9 @@ export async function findTasks(
       return row === undefined ? [] : [toTask(row)];
     }),
     failures: named.flatMap((name, index) =>
-      byId.has(ids[index] ?? '') ? [] : [{ arn: name.startsWith('arn:') ? name : taskArn(cluster, cluster.name, name), reason: 'MISSING' }],
+      byId.has(ids[index] ?? '')
+        ? []
+        : [{ arn: name.startsWith('arn:') ? name : taskArn(cluster, cluster.name, name), reason: 'MISSING' }],
     ),
   };
 }

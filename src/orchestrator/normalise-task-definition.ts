@@ -96,5 +96,6 @@ function requiredAttributes(document: TaskDefinitionDocument): string[] {
 
 /** `requiresCompatibilities`, `family` and so on are checked; what a message quotes of them is cut. */
 export function checkFamilyPrefix(text: string | undefined): void {
-  if (text !== undefined && !/^[a-zA-Z0-9_-]{0,255}$/.test(text)) throw invalidParameter('The family prefix has characters that no family has.');
+  if (text !== undefined && !/^[a-zA-Z0-9_-]{0,255}$/.test(text))
+    throw invalidParameter('The family prefix has characters that no family has.');
 }

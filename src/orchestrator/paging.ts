@@ -46,5 +46,7 @@ export function pageOf<Row>(
 ): { rows: Row[]; nextToken?: string } {
   const shown = rows.slice(0, limit);
   const last = shown.at(-1);
-  return rows.length > limit && last !== undefined ? { rows: shown, nextToken: encodeToken(list, position(last)) } : { rows: shown };
+  return rows.length > limit && last !== undefined
+    ? { rows: shown, nextToken: encodeToken(list, position(last)) }
+    : { rows: shown };
 }

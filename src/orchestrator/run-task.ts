@@ -1,11 +1,4 @@
-import type {
-  Failure,
-  RunTaskRequest,
-  RunTaskResponse,
-  StartTaskRequest,
-  StartTaskResponse,
-  Task,
-} from '@aws-sdk/client-ecs';
+import type { Failure, RunTaskRequest, RunTaskResponse, StartTaskRequest, StartTaskResponse, Task } from '@aws-sdk/client-ecs';
 import { containerInstanceArn, nameOf, taskArn } from './arn.ts';
 import { decideCapacity } from './capacity-strategy.ts';
 import { checkOverrides, checkPlatformVersion, checkRunnable } from './check-runnable.ts';
@@ -111,8 +104,12 @@ export function createRunTask(context: OrchestratorContext, tasks: Tasks, descri
         }),
         token,
       );
-      if (made === undefined) return (token === undefined ? undefined : await answerOf(cluster, token)) ?? { tasks: [], failures: [] };
-      return { tasks: await describe(cluster, made), failures: failuresOf(cluster, launchType, placement.failure, count - made.length) };
+      if (made === undefined)
+        return (token === undefined ? undefined : await answerOf(cluster, token)) ?? { tasks: [], failures: [] };
+      return {
+        tasks: await describe(cluster, made),
+        failures: failuresOf(cluster, launchType, placement.failure, count - made.length),
+      };
     },
 
     async StartTask(caller, input) {
@@ -130,7 +127,10 @@ export function createRunTask(context: OrchestratorContext, tasks: Tasks, descri
       for (const named of input.containerInstances) {
         const hostId = nameOf(cluster, 'container-instance', named);
         if (hostId === undefined || !known.has(hostId)) {
-          failures.push({ arn: named.startsWith('arn:') ? named : containerInstanceArn(cluster, cluster.name, named), reason: 'MISSING' });
+          failures.push({
+            arn: named.startsWith('arn:') ? named : containerInstanceArn(cluster, cluster.name, named),
+            reason: 'MISSING',
+          });
           continue;
         }
         const placement = await placeTasks(context, {
@@ -170,18 +170,27 @@ function check(
   launchType: string,
   platformVersion: string | undefined,
 ): void {
-  checkRunnable(document, { launchType, ...(input.networkConfiguration === undefined ? {} : { networkConfiguration: input.networkConfiguration }) });
+  checkRunnable(document, {
+    launchType,
+    ...(input.networkConfiguration === undefined ? {} : { networkConfiguration: input.networkConfiguration }),
+  });
   checkOverrides(document, input.overrides);
   checkPlatformVersion(launchType, platformVersion);
 }
 
-function checkCommon(input: Given<Pick<RunTaskRequest, 'startedBy' | 'group' | 'propagateTags' | 'enableExecuteCommand' | 'volumeConfigurations'>>): void {
+function checkCommon(
+  input: Given<Pick<RunTaskRequest, 'startedBy' | 'group' | 'propagateTags' | 'enableExecuteCommand' | 'volumeConfigurations'>>,
+): void {
   if ((input.startedBy ?? '').length > 128) throw invalidParameter('startedBy can have at most 128 characters.');
   if ((input.group ?? '').length > 255) throw invalidParameter('group can have at most 255 characters.');
-  if (input.group?.startsWith('service:') === true) throw invalidParameter("Invalid namespace for group. Groups that begin with 'service:' are those of services.");
-  if (input.propagateTags === 'SERVICE') throw invalidParameter('Tags of a service can be propagated to tasks of a service only.');
+  if (input.group?.startsWith('service:') === true)
+    throw invalidParameter("Invalid namespace for group. Groups that begin with 'service:' are those of services.");
+  if (input.propagateTags === 'SERVICE')
+    throw invalidParameter('Tags of a service can be propagated to tasks of a service only.');
   if (input.enableExecuteCommand === true)
-    throw unsupported('ExecuteCommand is not there. Leave enableExecuteCommand out, and look into a container with the engine of the host.');
+    throw unsupported(
+      'ExecuteCommand is not there. Leave enableExecuteCommand out, and look into a container with the engine of the host.',
+    );
   if ((input.volumeConfigurations ?? []).length > 0)
     throw unsupported('There is no EBS here. Leave volumeConfigurations out, and use host.sourcePath or a docker volume.');
 }
@@ -199,16 +208,26 @@ export function checkConstraints(constraints: Given<RunTaskRequest>['placementCo
   for (const { type } of constraints ?? []) {
     if (type === undefined) throw invalidParameter('A placement constraint needs a type.');
     if (type === 'memberOf')
-      throw unsupported('Placement constraints of type memberOf are not supported: the hosts of this server are all alike. Leave them out.');
+      throw unsupported(
+        'Placement constraints of type memberOf are not supported: the hosts of this server are all alike. Leave them out.',
+      );
   }
   return (constraints ?? []).some(({ type }) => type === 'distinctInstance');
 }
 
-function failuresOf(cluster: Cluster, launchType: string, failure: { reason: string; hostId?: string } | undefined, count: number): Failure[] {
+function failuresOf(
+  cluster: Cluster,
+  launchType: string,
+  failure: { reason: string; hostId?: string } | undefined,
+  count: number,
+): Failure[] {
   if (failure === undefined || count <= 0) return [];
   const one: Failure =
     failure.hostId === undefined
-      ? { reason: launchType === 'FARGATE' ? NO_CAPACITY : failure.reason, detail: 'This server has no host that runs containers: see HOLDFAST_RUNTIME.' }
+      ? {
+          reason: launchType === 'FARGATE' ? NO_CAPACITY : failure.reason,
+          detail: 'This server has no host that runs containers: see HOLDFAST_RUNTIME.',
+        }
       : { arn: containerInstanceArn(cluster, cluster.name, failure.hostId), reason: failure.reason };
   return Array.from({ length: count }, () => one);
 }
@@ -221,9 +240,11 @@ async function tagsFor(
   input: Given<Pick<RunTaskRequest, 'tags' | 'propagateTags' | 'enableECSManagedTags'>>,
 ): Promise<Record<string, string>> {
   const own = readTags(input.tags);
-  const passedOn = input.propagateTags === 'TASK_DEFINITION' ? (await tagsOf(meta.read, [definition.arn])).get(definition.arn) : {};
+  const passedOn =
+    input.propagateTags === 'TASK_DEFINITION' ? (await tagsOf(meta.read, [definition.arn])).get(definition.arn) : {};
   const managed: Record<string, string> = input.enableECSManagedTags === true ? { 'aws:ecs:clusterName': cluster.name } : {};
   const tags = { ...passedOn, ...own, ...managed };
-  if (Object.keys(tags).length > 50) throw clientException('A task can have at most 50 tags, those that are passed on among them.');
+  if (Object.keys(tags).length > 50)
+    throw clientException('A task can have at most 50 tags, those that are passed on among them.');
   return tags;
 }

@@ -40,7 +40,12 @@ export function createTagOperations(context: OrchestratorContext, services: Serv
       throw ecsFault(code, `The specified ${arn.type.replaceAll('-', ' ')} was not found.`);
   }
 
-  async function isThere(database: Kysely<OrchestratorTables>, place: Place, text: string, { type, path }: { type: string; path: string[] }): Promise<boolean> {
+  async function isThere(
+    database: Kysely<OrchestratorTables>,
+    place: Place,
+    text: string,
+    { type, path }: { type: string; path: string[] },
+  ): Promise<boolean> {
     const [first = '', second] = path;
     const cluster = async () => {
       const found = await findCluster(database, place, first);
@@ -73,7 +78,8 @@ export function createTagOperations(context: OrchestratorContext, services: Serv
       await check(caller, resourceArn, 'ResourceNotFoundException');
       await meta.transact(async (transaction) => {
         const before = (await tagsOf(transaction, [resourceArn])).get(resourceArn);
-        if (Object.keys({ ...before, ...given }).length > MOST_TAGS) throw invalidParameter(`A resource has at most ${MOST_TAGS} tags.`);
+        if (Object.keys({ ...before, ...given }).length > MOST_TAGS)
+          throw invalidParameter(`A resource has at most ${MOST_TAGS} tags.`);
         await putTags(transaction, resourceArn, given);
       });
       return {};
@@ -81,7 +87,8 @@ export function createTagOperations(context: OrchestratorContext, services: Serv
 
     async UntagResource(caller, { resourceArn, tagKeys }) {
       await check(caller, resourceArn, 'ResourceNotFoundException');
-      if (tagKeys.some((key) => /^aws:/i.test(key))) throw invalidParameter("Tags whose key begins with 'aws:' cannot be removed.");
+      if (tagKeys.some((key) => /^aws:/i.test(key)))
+        throw invalidParameter("Tags whose key begins with 'aws:' cannot be removed.");
       if (tagKeys.length === 0) return {};
       await meta.transact((transaction) =>
         transaction.deleteFrom('resource_tag').where('arn', '=', resourceArn).where('key', 'in', tagKeys).execute(),

@@ -103,5 +103,7 @@ export async function getUsableTaskDefinition(
 
 /** By its number, whatever its status: running services go on with it. */
 export async function taskDefinitionById(database: Kysely<OrchestratorTables>, id: number): Promise<TaskDefinitionRecord> {
-  return toTaskDefinition(await database.selectFrom('task_definition').selectAll().where('id', '=', id).executeTakeFirstOrThrow());
+  return toTaskDefinition(
+    await database.selectFrom('task_definition').selectAll().where('id', '=', id).executeTakeFirstOrThrow(),
+  );
 }

@@ -21,7 +21,12 @@ import { checkFamilyPrefix, normaliseTaskDefinition } from './normalise-task-def
 import { decodeToken, pageOf, readLimit } from './paging.ts';
 import { dropTags, putTags, readTags, tagsOf, writeTags } from './resource-tags.ts';
 import type { ServiceDirectory } from './service-directory.ts';
-import { findTaskDefinition, readTaskDefinitionName, toTaskDefinition, type TaskDefinitionRecord } from './task-definition-rows.ts';
+import {
+  findTaskDefinition,
+  readTaskDefinitionName,
+  toTaskDefinition,
+  type TaskDefinitionRecord,
+} from './task-definition-rows.ts';
 
 export interface TaskDefinitionOperations {
   RegisterTaskDefinition: Operation<RegisterTaskDefinitionRequest, RegisterTaskDefinitionResponse>;
@@ -55,7 +60,8 @@ export function createTaskDefinitions(context: OrchestratorContext, services: Se
           )
           .returning('last_revision')
           .executeTakeFirstOrThrow();
-        if (revision > MOST_REVISIONS) throw clientException(`The family '${input.family}' has had ${MOST_REVISIONS} revisions, and can have no more.`);
+        if (revision > MOST_REVISIONS)
+          throw clientException(`The family '${input.family}' has had ${MOST_REVISIONS} revisions, and can have no more.`);
         await putTags(transaction, taskDefinitionArn(caller, input.family, revision), tags);
         return transaction
           .insertInto('task_definition')
@@ -160,7 +166,11 @@ export function createTaskDefinitions(context: OrchestratorContext, services: Se
         if (found.status === 'DELETE_IN_PROGRESS') throw clientException('The specified task definition is being deleted.');
         if (found.status === 'INACTIVE') return found;
         const now = clock.now();
-        await transaction.updateTable('task_definition').set({ status: 'INACTIVE', deregistered_at: now }).where('id', '=', found.id).execute();
+        await transaction
+          .updateTable('task_definition')
+          .set({ status: 'INACTIVE', deregistered_at: now })
+          .where('id', '=', found.id)
+          .execute();
         return { ...found, status: 'INACTIVE' as const, deregisteredAt: now };
       });
       return { taskDefinition: describeTaskDefinition(changed) };
@@ -174,12 +184,16 @@ export function createTaskDefinitions(context: OrchestratorContext, services: Se
       for (const identifier of taskDefinitions) {
         const name = readTaskDefinitionName(caller, identifier);
         if (name?.revision === undefined) {
-          failures.push({ arn: identifier, reason: 'The specified task definition identifier is invalid. Specify a valid name or ARN and try again.' });
+          failures.push({
+            arn: identifier,
+            reason: 'The specified task definition identifier is invalid. Specify a valid name or ARN and try again.',
+          });
           continue;
         }
         const outcome = await meta.transact(async (transaction) => {
           const found = await findTaskDefinition(transaction, caller, identifier);
-          if (found === undefined) return 'The specified task definition does not exist. Specify a valid account, family, revision and try again.';
+          if (found === undefined)
+            return 'The specified task definition does not exist. Specify a valid account, family, revision and try again.';
           if (found.status === 'ACTIVE')
             return 'The specified task definition is still in ACTIVE status. Please deregister the target and try again.';
           const deleteRequestedAt = found.deleteRequestedAt ?? clock.now();
@@ -211,7 +225,12 @@ async function removeDeleted({ meta, clock }: OrchestratorContext, services: Ser
   for (const found of rows.map(toTaskDefinition)) {
     if (await services.needsTaskDefinition(found.arn)) continue;
     await meta.transact(async (transaction) => {
-      const task = await transaction.selectFrom('task').select('id').where('task_definition_id', '=', found.id).limit(1).executeTakeFirst();
+      const task = await transaction
+        .selectFrom('task')
+        .select('id')
+        .where('task_definition_id', '=', found.id)
+        .limit(1)
+        .executeTakeFirst();
       if (task !== undefined) return;
       await transaction.deleteFrom('task_definition').where('id', '=', found.id).execute();
       await dropTags(transaction, found.arn);

@@ -32,7 +32,8 @@ const STOPPED_BY_USER = 'Task stopped by user';
 
 export function createTaskOperations(context: OrchestratorContext, tasks: Tasks, services: ServiceDirectory): TaskOperations {
   const { meta } = context;
-  const describe = (cluster: Cluster, rows: TaskRow[], options?: { tags: boolean }) => describeTasks(context, cluster, rows, options);
+  const describe = (cluster: Cluster, rows: TaskRow[], options?: { tags: boolean }) =>
+    describeTasks(context, cluster, rows, options);
 
   return {
     ...createRunTask(context, tasks, describe),
@@ -59,7 +60,8 @@ export function createTaskOperations(context: OrchestratorContext, tasks: Tasks,
       const { desiredStatus = 'RUNNING', family, startedBy, serviceName, launchType, containerInstance, nextToken } = input;
       const cluster = await getCluster(meta.read, caller, input.cluster);
       const limit = readLimit(input.maxResults);
-      if (input.daemonName !== undefined) throw unsupported('Managed daemons are not there. Use a service of scheduling strategy DAEMON.');
+      if (input.daemonName !== undefined)
+        throw unsupported('Managed daemons are not there. Use a service of scheduling strategy DAEMON.');
       const scope = `tasks ${JSON.stringify([cluster.id, desiredStatus, family, startedBy, serviceName, launchType, containerInstance])}`;
       let query = meta.read
         .selectFrom('task')
@@ -101,7 +103,10 @@ export async function describeTasks(
   if (rows.length === 0) return [];
   const ids = [...new Set(rows.map(({ taskDefinitionId }) => taskDefinitionId))];
   const definitions = new Map(
-    (await meta.read.selectFrom('task_definition').selectAll().where('id', 'in', ids).execute()).map((row) => [row.id, toTaskDefinition(row)]),
+    (await meta.read.selectFrom('task_definition').selectAll().where('id', 'in', ids).execute()).map((row) => [
+      row.id,
+      toTaskDefinition(row),
+    ]),
   );
   const arns = rows.map(({ id }) => taskArn(cluster, cluster.name, id));
   const tags = withTags ? await tagsOf(meta.read, arns) : new Map<string, Record<string, string>>();

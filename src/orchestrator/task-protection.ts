@@ -44,7 +44,9 @@ export function createTaskProtection(context: OrchestratorContext, tasks: Tasks)
       chosen: found.filter(isFit),
       failures: [
         ...failures,
-        ...found.filter((task) => !isFit(task)).map((task) => ({ arn: taskArn(cluster, cluster.name, task.id), reason: 'TASK_NOT_VALID' })),
+        ...found
+          .filter((task) => !isFit(task))
+          .map((task) => ({ arn: taskArn(cluster, cluster.name, task.id), reason: 'TASK_NOT_VALID' })),
       ],
     };
   }
@@ -76,7 +78,10 @@ export function createTaskProtection(context: OrchestratorContext, tasks: Tasks)
         throw invalidParameter(`expiresInMinutes must be between 1 and ${LONGEST_MINUTES}.`);
       const { chosen, failures } = await choose(cluster, named);
       const until = protectionEnabled ? clock.now() + minutes * MINUTE : undefined;
-      const changed = await tasks.protect(chosen.map(({ id }) => id), until);
+      const changed = await tasks.protect(
+        chosen.map(({ id }) => id),
+        until,
+      );
       return { protectedTasks: changed.map((task) => describe(cluster, task)), failures };
     },
   };
