@@ -57,7 +57,10 @@ export function testTaskRuntime(name: string, open: (t: TestContext) => Promise<
       await until(id, 'RUNNING');
       const order = ['PENDING', 'ACTIVATING', 'RUNNING'];
       const seen = of(id).map(({ status }) => order.indexOf(status));
-      assert.deepEqual(seen, seen.toSorted());
+      assert.deepEqual(
+        seen,
+        seen.toSorted((a, b) => a - b),
+      );
       const resolved = of(id).find(({ containers }) => containers[0]?.imageDigest !== undefined);
       assert.notEqual(resolved?.status, 'RUNNING', 'the digest is told before the task runs');
       assert.equal(last(id)?.containers[0]?.imageDigest, world.digest);
