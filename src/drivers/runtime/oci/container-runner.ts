@@ -89,9 +89,10 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
     try {
       while (state.again && run.observed.end === undefined && runs.get(run.record.id) === run) {
         state.again = false;
+        // Who waits may not have come to write its name yet; asked beforehand, so that it cannot come between.
+        const mayCome = run.isStarting && !run.isLeft && !(await hasParent(runFolder(run)));
         const seen = await readRun(runFolder(run), run.record.id, clock.now());
-        // Who waits may not have come to write its name yet.
-        if (run.isStarting && !run.isLeft && seen.end?.exitCode === undefined && !(await hasParent(runFolder(run)))) delete seen.end;
+        if (mayCome && seen.end?.exitCode === undefined) delete seen.end;
         run.observed = seen;
         for (const wake of run.changed.splice(0)) wake();
         if (run.observed.end !== undefined) ended(run);

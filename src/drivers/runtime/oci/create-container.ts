@@ -58,7 +58,12 @@ export async function createContainer(
   const ownsAddress = task.networkMode === 'bridge' && !spec.disableNetworking;
   const attachment = ownsAddress ? await deps.networks.plan(`${task.id}/${spec.name}`) : undefined;
   const joined = attachment ?? (spec.disableNetworking ? undefined : taskRecord.attachment);
-  const bindings = ownsAddress ? await deps.ports.claim(spec.portMappings) : ownPorts(spec, isHostNetwork);
+  const bindings = ownsAddress
+    ? await deps.ports.claim(spec.portMappings).catch(async (error: unknown) => {
+        if (attachment !== undefined) await deps.networks.disconnect(attachment);
+        throw error;
+      })
+    : ownPorts(spec, isHostNetwork);
   const record: ContainerRecord = {
     taskId: task.id,
     name: spec.name,

@@ -6,6 +6,9 @@ import type { ExecCommand, ExecResult } from '../../../orchestrator/container-en
 import { errorCode } from './error-code.ts';
 import type { ContainerRecord } from './records.ts';
 
+/** What was written before the end of a command is in its pipe by now. */
+const LINGER_MILLISECONDS = 500;
+
 export interface ExecInput {
   binary: string;
   stateFolder: string;
@@ -56,15 +59,15 @@ export async function execInContainer(
         clearTimeout(late);
         reject(new ContainerError('CannotStartContainerError', `cannot run ${binary}: ${error.message}`, { cause: error }));
       });
-      child.once('exit', (code) => {
+      const end = (code: number | null): void => {
         clearTimeout(late);
-        // What was written before the end is in the pipe by now; who holds it open beyond that is not waited for.
-        setImmediate(() => {
-          child.stdout.destroy();
-          child.stderr.destroy();
-          resolve({ kind: 'exited', exitCode: code ?? 137, output: output() });
-        });
-      });
+        child.stdout.destroy();
+        child.stderr.destroy();
+        resolve({ kind: 'exited', exitCode: code ?? 137, output: output() });
+      };
+      child.once('close', end);
+      // Something that it left behind may hold its output open for ever.
+      child.once('exit', (code) => setTimeout(() => end(code), LINGER_MILLISECONDS).unref());
     });
   } finally {
     await fs.rm(processFile, { force: true });
