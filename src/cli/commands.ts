@@ -6,6 +6,7 @@ import { envCommand } from './env.ts';
 import { gcCommand } from './gc.ts';
 import { holdCommand } from './hold.ts';
 import { imagesCommand } from './images.ts';
+import { inUseCommand } from './in-use.ts';
 import { keyCommand } from './key.ts';
 import { logs } from './logs.ts';
 import { lifecycleCommand } from './lifecycle.ts';
@@ -26,6 +27,7 @@ export const commands: Command[] = [
   imagesCommand,
   holdCommand,
   lifecycleCommand,
+  inUseCommand,
   gcCommand,
   ps,
   logs,
