@@ -271,6 +271,9 @@ describe('the Holdfast API on a real server', () => {
           task: '4f2c81aa',
           cluster: 'default',
           service: 'web',
+          policy: '{"rules":[]}',
+          off: true,
+          run: 'x',
         };
         for (const [member, field] of Object.entries(fields))
           if (!field.optional && !path.includes(`{${member}}`)) values[member] = samples[member];
