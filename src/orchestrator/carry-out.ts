@@ -1,47 +1,20 @@
-import { digestsOf, isStrict } from './revision-images.ts';
+import { digestsOf } from './revision-images.ts';
 import type { OrchestratorContext, OrchestratorTransaction } from './context.ts';
 import { detailOf } from './decide-service.ts';
 import { chooseHosts, fixedHostPorts, type Placement } from './place-tasks.ts';
 import type { Step } from './plan/types.ts';
-import { holdImages, releaseOldRevisions } from './revision-holds.ts';
+import { complete, failDeployment, giveUpResolution } from './end-deployment.ts';
 import { addEvent, eventText, tellCondition, wasSaid } from './service-events.ts';
-import {
-  deploymentId,
-  type Conditions,
-  type DeploymentDocument,
-  type RevisionRecord,
-  type ServiceRecord,
-} from './service-rows.ts';
+import { deploymentId, type Conditions, type RevisionRecord, type ServiceRecord } from './service-rows.ts';
 import type { ServiceView, StopCause } from './service-view.ts';
-import { goBackTo, rollbackTarget, updateDeployment } from './start-deployment.ts';
+import { updateDeployment } from './start-deployment.ts';
+import { revisionOf, unsettled, type Effects, type StepOf, type Work } from './step-work.ts';
 import { tagsOf } from './resource-tags.ts';
 import { taskDefinitionById } from './task-definition-rows.ts';
 import type { TaskRow } from './task-rows.ts';
 import type { RuntimeHost } from './ports.ts';
 import { taskNeeds, type Tasks } from './tasks.ts';
 import { writeTally } from './write-settlement.ts';
-
-/** What is done once the transaction has been committed. */
-export interface Effects {
-  launch: TaskRow[];
-  /** True when there may be more to plan at once. */
-  again: boolean;
-  /** When to try again to place what found no host. */
-  wakeAt?: number;
-}
-
-/** What the steps work on. */
-interface Work {
-  transaction: OrchestratorTransaction;
-  context: OrchestratorContext;
-  tasks: Tasks;
-  view: ServiceView;
-  hosts: RuntimeHost[];
-  effects: Effects;
-  conditions: Conditions;
-}
-
-type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;
 
 /** Each step's effect, inside one transaction. None of them chooses anything. */
 const effectsOf: { [K in Step['kind']]: (work: Work, step: StepOf<K>) => Promise<void> } = {
@@ -172,114 +145,6 @@ export async function markStopping(transaction: OrchestratorTransaction, tasks: 
   await transaction.updateTable('service_task').set({ why }).where('task_id', 'in', tasks).where('why', 'is', null).execute();
 }
 
-async function giveUpResolution(work: Work, { revision: id }: StepOf<'give-up-resolution'>): Promise<void> {
-  const { transaction, context, view, effects } = work;
-  const revision = revisionOf(work, id);
-  if (revision.resolveBy === 'registry' || isStrict(revision.document.images)) {
-    // What a tag says by now is not what was deployed: better no deployment than that.
-    await failDeployment(work, revision, {
-      rollback: false,
-      event: 'its image tags could not be resolved to digests.',
-      rolloutReason: `ECS deployment ${deploymentId(id)} failed: its image tags could not be resolved to digests.`,
-      back: (target) => `ECS deployment ${deploymentId(id)} failed: rolling back to deploymentId ${deploymentId(target)}.`,
-      statusReason: 'Service deployment rolled back because image tags could not be resolved to digests.',
-      stoppedReason: 'Service deployment stopped because image tags could not be resolved to digests.',
-    });
-    return;
-  }
-  await transaction
-    .updateTable('service_revision')
-    .set({ resolution: 'GAVE_UP', updated_at: context.clock.now() })
-    .where('id', '=', id)
-    .execute();
-  await addEvent(transaction, context, view.service, eventText.byTag(id));
-  effects.again = true;
-}
-
-async function complete(work: Work, { revision: id }: StepOf<'complete'>): Promise<void> {
-  const { transaction, context, view, effects } = work;
-  const { service, deployment } = view;
-  const now = context.clock.now();
-  const revision = revisionOf(work, id);
-  // Once more: what was not there when the revision was made may have come since.
-  const { held } = await holdImages(transaction, context, service, id, revision.document.images);
-  await transaction
-    .updateTable('service_revision')
-    .set({
-      rollout: 'COMPLETED',
-      rollout_reason: `ECS deployment ${deploymentId(id)} completed.`,
-      completed_at: now,
-      updated_at: now,
-      held: held > 0 ? 1 : 0,
-    })
-    .where('id', '=', id)
-    .execute();
-  if (deployment !== undefined) {
-    const rolledBack = deployment.targetRevision !== id;
-    await updateDeployment(
-      transaction,
-      deployment,
-      now,
-      {
-        status: rolledBack ? 'ROLLBACK_SUCCESSFUL' : 'SUCCESSFUL',
-        finished_at: now,
-        stage: 'CLEAN_UP',
-        started_at: deployment.startedAt ?? now,
-      },
-      endOfMonitoring(deployment.document, revision.tally.failures, rolledBack),
-    );
-  }
-  await releaseOldRevisions(transaction, service, context.settings.keptRevisions);
-  await addEvent(transaction, context, service, eventText.completed(id));
-  const { impaired: _impaired, ...conditions } = unsettled(work.conditions);
-  work.conditions = conditions;
-  effects.again = true;
-}
-
-interface FailureWords {
-  rollback: boolean;
-  event: string;
-  rolloutReason: string;
-  back(target: string): string;
-  statusReason: string;
-  stoppedReason: string;
-}
-
-async function failDeployment(work: Work, revision: RevisionRecord, words: FailureWords): Promise<void> {
-  const { transaction, context, view, effects } = work;
-  const { service, deployment } = view;
-  const now = context.clock.now();
-  await transaction
-    .updateTable('service_revision')
-    .set({ rollout: 'FAILED', rollout_reason: words.rolloutReason, updated_at: now })
-    .where('id', '=', revision.id)
-    .execute();
-  await addEvent(transaction, context, service, eventText.failed(revision.id, words.event));
-  // A roll-back that fails is the end: going back and forth helps nobody.
-  const isRollback = deployment !== undefined && deployment.targetRevision !== revision.id;
-  const target = words.rollback && !isRollback ? await rollbackTarget(transaction, service.id, revision.id) : undefined;
-  if (target !== undefined) await goBackTo(transaction, context, service, target, words.back(target.id));
-  if (deployment !== undefined) {
-    const document = {
-      ...endOfMonitoring(deployment.document, revision.tally.failures, isRollback, true),
-      ...(target === undefined ? {} : { rollback: { reason: words.statusReason, startedAt: now, revision: target.id } }),
-    };
-    const change =
-      target !== undefined
-        ? { status: 'ROLLBACK_IN_PROGRESS', status_reason: words.statusReason }
-        : {
-            status: isRollback ? 'ROLLBACK_FAILED' : 'STOPPED',
-            status_reason: words.stoppedReason,
-            finished_at: now,
-            stopped_at: now,
-          };
-    await updateDeployment(transaction, deployment, now, { started_at: deployment.startedAt ?? now, ...change }, document);
-  }
-  const { impaired: _impaired, ...conditions } = unsettled(work.conditions);
-  work.conditions = conditions;
-  effects.again = true;
-}
-
 async function unplaced(work: Work, revision: RevisionRecord, failure: NonNullable<Placement['failure']>): Promise<void> {
   const { transaction, context, view, effects } = work;
   const { service } = view;
@@ -341,31 +206,6 @@ async function say(work: Work, kind: keyof Conditions, text: string, detail?: st
   // Being steady is the end of every trouble.
   work.conditions = kind === 'steady' ? { steady: told.steady ?? { at: 0 } } : told;
   await addEvent(work.transaction, work.context, work.view.service, text);
-}
-
-/** Something moves: the states that it ends will be told anew. */
-function unsettled({ impaired }: Conditions): Conditions {
-  return impaired === undefined ? {} : { impaired };
-}
-
-function endOfMonitoring(
-  document: DeploymentDocument,
-  failures: number,
-  isRollback: boolean,
-  triggered = false,
-): DeploymentDocument {
-  const { breaker } = document;
-  if (breaker.status === 'DISABLED' || isRollback) return document;
-  return {
-    ...document,
-    breaker: { ...breaker, status: triggered ? 'TRIGGERED' : 'MONITORING_COMPLETE', failureCount: failures },
-  };
-}
-
-function revisionOf({ view }: Work, id: string): RevisionRecord {
-  const found = view.revisions.find((revision) => revision.id === id);
-  if (found === undefined) throw new Error(`Service ${view.service.arn} has no live revision ${id}`);
-  return found;
 }
 
 /** Tasks of the built-in capacity providers are of FARGATE. */

@@ -1,5 +1,6 @@
 import { describeCauses } from '../core/logger.ts';
-import { carryOut, markStopping, type Effects } from './carry-out.ts';
+import { carryOut, markStopping } from './carry-out.ts';
+import type { Effects } from './step-work.ts';
 import type { OrchestratorContext } from './context.ts';
 import { afterSettlement, decide, isSettled, planSettings, settle } from './decide-service.ts';
 import { createGroupCommit } from './group-commit.ts';

@@ -14,17 +14,15 @@ import type {
 } from '@aws-sdk/client-ecs';
 import type { Kysely } from 'kysely';
 import type { Place } from '../core/place.ts';
-import { clusterArn, readEcsArn } from './arn.ts';
+import { readEcsArn } from './arn.ts';
 import { findCluster, getCluster } from './cluster-rows.ts';
 import type { OrchestratorContext, OrchestratorTables } from './context.ts';
-import { countTasks, launchOf, NO_TASKS, revisionById, type TaskCounts } from './describe-service.ts';
+import { briefOf, describeDeployment, describeRevision } from './describe-deployment.ts';
 import { ecsFault, invalidParameter, unsupported } from './ecs-faults.ts';
 import type { Operation } from './model.ts';
 import { decodeToken, pageOf, readLimit } from './paging.ts';
 import type { Reconciler } from './reconcile.ts';
-import { digestsOf } from './revision-images.ts';
 import {
-  deploymentArn,
   deploymentId,
   findService,
   getService,
@@ -33,7 +31,6 @@ import {
   toRevision,
   UNFINISHED,
   type DeploymentRecord,
-  type RevisionRecord,
   type ServiceRecord,
 } from './service-rows.ts';
 import { goBackTo, rollbackTarget, updateDeployment } from './start-deployment.ts';
@@ -228,90 +225,6 @@ async function findDeployment(
     .where('service_id', '=', service.id)
     .executeTakeFirst();
   return row === undefined ? undefined : { service, deployment: toDeployment(row) };
-}
-
-function briefOf(service: ServiceRecord, deployment: DeploymentRecord) {
-  const date = (at: number): Date => new Date(at);
-  return {
-    serviceDeploymentArn: deploymentArn(service, deployment.id),
-    serviceArn: service.arn,
-    clusterArn: clusterArn(service, service.clusterName),
-    createdAt: date(deployment.createdAt),
-    ...(deployment.startedAt === undefined ? {} : { startedAt: date(deployment.startedAt) }),
-    ...(deployment.finishedAt === undefined ? {} : { finishedAt: date(deployment.finishedAt) }),
-    status: deployment.status,
-    ...(deployment.statusReason === undefined ? {} : { statusReason: deployment.statusReason }),
-  };
-}
-
-async function describeDeployment(
-  database: Kysely<OrchestratorTables>,
-  service: ServiceRecord,
-  deployment: DeploymentRecord,
-): Promise<ServiceDeployment> {
-  const { document } = deployment;
-  const counts = await countTasks(database, service.id);
-  const isUnfinished = UNFINISHED.includes(deployment.status);
-  const target = await revisionById(database, deployment.targetRevision);
-  const summary = (id: string, wanted: (count: TaskCounts) => number) => {
-    const count = counts.get(id) ?? NO_TASKS;
-    return {
-      arn: revisionArn(service, id),
-      requestedTaskCount: wanted(count),
-      runningTaskCount: count.running,
-      pendingTaskCount: count.pending,
-    };
-  };
-  const { breaker } = document;
-  return {
-    ...briefOf(service, deployment),
-    updatedAt: new Date(deployment.updatedAt),
-    ...(deployment.stoppedAt === undefined ? {} : { stoppedAt: new Date(deployment.stoppedAt) }),
-    sourceServiceRevisions: document.sources.map((id) => summary(id, ({ wanted }) => wanted)),
-    targetServiceRevision: summary(deployment.targetRevision, ({ wanted }) =>
-      target.role === 'PRIMARY' && service.schedulingStrategy === 'REPLICA' ? service.desiredCount : wanted,
-    ),
-    ...(deployment.stage === undefined
-      ? {}
-      : { lifecycleStage: deployment.stage as NonNullable<ServiceDeployment['lifecycleStage']> }),
-    deploymentConfiguration: document.deploymentConfiguration,
-    ...(document.rollback === undefined
-      ? {}
-      : {
-          rollback: {
-            reason: document.rollback.reason,
-            startedAt: new Date(document.rollback.startedAt),
-            serviceRevisionArn: revisionArn(service, document.rollback.revision),
-          },
-        }),
-    deploymentCircuitBreaker: {
-      ...breaker,
-      failureCount: isUnfinished && breaker.status === 'MONITORING' ? target.tally.failures : breaker.failureCount,
-    },
-    alarms: { status: 'DISABLED', alarmNames: [], triggeredAlarmNames: [] },
-  };
-}
-
-/** A service revision with its images, and their digests as far as they are known. */
-export function describeRevision(service: ServiceRecord, revision: RevisionRecord): ServiceRevision {
-  const { document } = revision;
-  const digests = digestsOf(document.images);
-  return {
-    serviceRevisionArn: revisionArn(service, revision.id),
-    serviceArn: service.arn,
-    clusterArn: clusterArn(service, service.clusterName),
-    taskDefinition: document.taskDefinition,
-    ...launchOf(service, document, '1.4.0'),
-    loadBalancers: [],
-    serviceRegistries: [],
-    ...(document.networkConfiguration === undefined ? {} : { networkConfiguration: document.networkConfiguration }),
-    containerImages: document.images.map(({ containerName, image }) => {
-      const imageDigest = digests.get(containerName);
-      return { containerName, image, ...(imageDigest === undefined ? {} : { imageDigest }) };
-    }),
-    guardDutyEnabled: false,
-    createdAt: new Date(revision.createdAt),
-  };
 }
 
 function checkCount(arns: string[], member: string): void {
