@@ -13,6 +13,11 @@ import type { Kysely, Transaction } from 'kysely';
  */
 export interface MetaStore<Tables> {
   readonly read: Kysely<Tables>;
+  /**
+   * Goes up with every commit, before `transact` resolves: what was read while it stood still is still so. Absent where
+   * other processes write to the database, too.
+   */
+  readonly changes?: () => number;
   transact<T>(work: (transaction: Transaction<Tables>) => Promise<T>): Promise<T>;
 }
 

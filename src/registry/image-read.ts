@@ -1,7 +1,7 @@
 import { isDigest, type Digest } from '../core/digest.ts';
 import type { Tag } from '../core/tag.ts';
 import { createBodyCache } from './body-cache.ts';
-import { prepareQuery } from './compiled.ts';
+import { prepareQuery, rememberQuery } from './compiled.ts';
 import type { RegistryContext } from './context.ts';
 import { imageUnknown } from './image-rows.ts';
 import type { PullTimes } from './pull-times.ts';
@@ -10,7 +10,7 @@ import { repositoryUnknown } from './repository-rows.ts';
 
 const CACHED_BODIES_BYTES = 64 * 1024 * 1024;
 
-/** Every pull begins here: one query, built once, and the body from memory if it was read lately. */
+/** Every pull begins here: one query, remembered until something changes, and the body from memory if it was read lately. */
 export function createRead({ meta }: RegistryContext, pulls: PullTimes): Images['read'] {
   const { read } = meta;
   const bodies = createBodyCache(CACHED_BODIES_BYTES);
@@ -21,16 +21,20 @@ export function createRead({ meta }: RegistryContext, pulls: PullTimes): Images[
     'manifest.storage_class',
     'manifest.pulled_at',
   ] as const;
-  const byTag = prepareQuery(
+  const byTag = rememberQuery(
+    meta,
     read
       .selectFrom('tag')
       .innerJoin('manifest', 'manifest.id', 'tag.manifest_id')
       .select(columns)
       .where('tag.repository_id', '=', 0)
       .where('tag.name', '=', ''),
+    (row) => row,
   );
-  const byDigest = prepareQuery(
+  const byDigest = rememberQuery(
+    meta,
     read.selectFrom('manifest').select(columns).where('repository_id', '=', 0).where('digest', '=', ''),
+    (row) => row,
   );
   const bodyOf = prepareQuery(read.selectFrom('manifest').select('body').where('id', '=', 0));
 
@@ -41,7 +45,7 @@ export function createRead({ meta }: RegistryContext, pulls: PullTimes): Images[
   };
 
   return async (repository, id, options) => {
-    const [row] = await (isDigest(id) ? byDigest : byTag).run(read, [repository.id, id]);
+    const row = await (isDigest(id) ? byDigest : byTag).find([repository.id, id]);
     if (row === undefined || row.storage_class !== 'standard') throw await unknown(repository, id);
     const digest = row.digest as Digest;
     let body = bodies.get(digest);

@@ -2,7 +2,7 @@ import type { Digest } from '../core/digest.ts';
 import { Fault } from '../core/fault.ts';
 import { recordAudit } from './audit.ts';
 import { blobUnknown, condemnBlob, renewLease, writeBlobRow, writeMembership, type BlobContext } from './blob-rows.ts';
-import { prepareQuery } from './compiled.ts';
+import { rememberQuery } from './compiled.ts';
 import type { BlobReader } from './ports.ts';
 import type { Layers, Repository } from './registry.ts';
 import { readRepository } from './repository-rows.ts';
@@ -12,15 +12,17 @@ import { createUploads } from './uploads.ts';
 export function createLayers(context: BlobContext, limits: { layerLimit?: number } = {}): Layers {
   const { meta, blobs, clock, locks, options } = context;
 
-  const member = prepareQuery(
+  const member = rememberQuery(
+    meta,
     meta.read
       .selectFrom('repository_blob')
       .innerJoin('blob', 'blob.digest', 'repository_blob.digest')
       .select(['blob.bytes', 'blob.stamp', 'blob.corrupt_at', 'repository_blob.lease_until'])
       .where('repository_blob.repository_id', '=', 0)
       .where('repository_blob.digest', '=', ''),
+    (row) => row,
   );
-  const findMember = async (repository: Repository, digest: Digest) => (await member.run(meta.read, [repository.id, digest]))[0];
+  const findMember = (repository: Repository, digest: Digest) => member.find([repository.id, digest]);
 
   /** Opens the blob once its bytes are known to be right. Under the digest's lock. */
   async function openVerified(repository: Repository, digest: Digest): Promise<{ bytes: number; reader: BlobReader }> {

@@ -3,7 +3,7 @@ import { Fault, isFault } from '../core/fault.ts';
 import type { Caller, Place } from '../core/place.ts';
 import type { RepositoryName } from '../core/repository-name.ts';
 import { recordAudit } from './audit.ts';
-import { prepareQuery } from './compiled.ts';
+import { prepareQuery, rememberQuery } from './compiled.ts';
 import type { RegistryContext, RegistryTransaction } from './context.ts';
 import { decodeCursor, pageOf } from './cursor.ts';
 import { readLiveHolds } from './holds.ts';
@@ -27,14 +27,18 @@ export type ApplyTemplate = (
 
 export function createRepositories(context: RegistryContext, applyTemplate?: ApplyTemplate): Repositories {
   const { meta, clock, options } = context;
-  const byName = prepareQuery(
-    meta.read.selectFrom('repository').selectAll().where('account', '=', '').where('region', '=', '').where('name', '=', ''),
-  );
+  const named = meta.read
+    .selectFrom('repository')
+    .selectAll()
+    .where('account', '=', '')
+    .where('region', '=', '')
+    .where('name', '=', '');
+  const byName = prepareQuery(named);
 
-  const find = async (place: Place, name: RepositoryName): Promise<Repository | undefined> => {
-    const [row] = await byName.run(meta.read, [place.account, place.region, name]);
-    return row && toRepository(row);
-  };
+  const remembered = rememberQuery(meta, named, toRepository);
+
+  const find = async (place: Place, name: RepositoryName): Promise<Repository | undefined> =>
+    remembered.find([place.account, place.region, name]);
 
   const create = async (
     transaction: RegistryTransaction,

@@ -32,14 +32,15 @@ interface Prepared {
  * `reader`: single statements, never a transaction. Each sees all that is committed when it starts, because none is left
  * open when it ends: an unfinished statement would keep every later one on its own old snapshot.
  *
- * `onFatal` is told when the disk has failed a writer, which then writes no more.
+ * `onFatal` is told when the disk has failed a writer, which then writes no more; `onCommit`, in the same instant, of every
+ * commit that was tried.
  */
 export function createSqliteDialect(
   database: DatabaseSync,
   role: 'writer' | 'reader',
-  onFatal: (reason: string) => void = () => {},
+  { onFatal = () => {}, onCommit = () => {} }: { onFatal?: ((reason: string) => void) | undefined; onCommit?: () => void } = {},
 ): Dialect {
-  const connection = role === 'writer' ? createWriter(database, onFatal) : createReader(database);
+  const connection = role === 'writer' ? createWriter(database, onFatal, onCommit) : createReader(database);
   return {
     createAdapter: () => adapter,
     createDriver: () => createDriver(database, connection, role),
@@ -106,7 +107,7 @@ function createReader(database: DatabaseSync): SqliteConnection {
   };
 }
 
-function createWriter(database: DatabaseSync, onFatal: (reason: string) => void): SqliteConnection {
+function createWriter(database: DatabaseSync, onFatal: (reason: string) => void, onCommit: () => void): SqliteConnection {
   const prepare = createStatementCache(database);
   // After a failed write to disk nobody can tell what is there; the operating system may have dropped the data.
   let failure: string | undefined;
@@ -143,7 +144,11 @@ function createWriter(database: DatabaseSync, onFatal: (reason: string) => void)
     },
     commit() {
       check();
-      guarded(() => prepare('commit').statement.run());
+      try {
+        guarded(() => prepare('commit').statement.run());
+      } finally {
+        onCommit();
+      }
     },
     rollback() {
       if (database.isTransaction) prepare('rollback').statement.run();

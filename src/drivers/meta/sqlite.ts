@@ -48,7 +48,11 @@ export async function openSqliteMeta<Tables>(
       pragma wal_autocheckpoint = 1000;
       pragma journal_size_limit = ${LOG_BYTES};
     `);
-    const writer = new Kysely<Tables>({ dialect: createSqliteDialect(writing, 'writer', options.onFatal) });
+    let changes = 0;
+    const onCommit = (): void => void changes++;
+    const writer = new Kysely<Tables>({
+      dialect: createSqliteDialect(writing, 'writer', { onFatal: options.onFatal, onCommit }),
+    });
     await migrate(writer, options.migrations, { name: 'sqlite', bytes: 'blob' }, options.now);
     reserveLog(`${options.path}-wal`);
     syncFolder(options.path);
@@ -66,6 +70,7 @@ export async function openSqliteMeta<Tables>(
     const reader = new Kysely<Tables>({ dialect: createSqliteDialect(reading, 'reader') });
     return {
       read: reader,
+      changes: () => changes,
       transact: (work) => writer.transaction().execute(work),
       async close() {
         await reader.destroy();
