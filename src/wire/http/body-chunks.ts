@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http';
 
 /** Chunks taken from the connection before the reader asked for them; then the connection waits. */
 const AHEAD = 4;
+/** Chunks taken in one turn of the event loop; a quick sender would otherwise hold up everybody for milliseconds. */
+const A_TURN = 8;
 /** Below it, the collector frees memory in passing. */
 const RELEASED_FROM = 16 * 1024;
 
@@ -19,9 +21,16 @@ export async function* bodyChunks(request: IncomingMessage): AsyncGenerator<Uint
     wake?.();
     wake = undefined;
   };
+  let inTurn = 0;
+  const nextTurn = (): void => {
+    const wasFull = inTurn >= A_TURN;
+    inTurn = 0;
+    if (wasFull && queue.length === 0) request.resume();
+  };
   const take = (chunk: Buffer): void => {
     queue.push(chunk);
-    if (queue.length >= AHEAD) request.pause();
+    if (inTurn++ === 0) setImmediate(nextTurn);
+    if (queue.length >= AHEAD || inTurn >= A_TURN) request.pause();
     notify();
   };
   const end = (): void => {
@@ -51,7 +60,7 @@ export async function* bodyChunks(request: IncomingMessage): AsyncGenerator<Uint
       }
       if (failure !== undefined) throw failure;
       if (ended) return;
-      if (request.isPaused()) request.resume();
+      if (request.isPaused() && inTurn < A_TURN) request.resume();
       await new Promise<void>((resolve) => (wake = resolve));
     }
   } finally {
