@@ -84,6 +84,7 @@ it(`${HISTORIES} random histories of a service, its server killed now and then`,
     const digests = new Map<string, Set<Digest>>();
     let before = new Set<string>();
     const check = async (): Promise<void> => {
+      await world.settle();
       const tasks = await readTasks(world);
       const revisions = await world.meta.read.selectFrom('service_revision').selectAll().execute();
       const resolved = new Set(revisions.filter(({ resolution }) => resolution === 'RESOLVED').map(({ id }) => id));
