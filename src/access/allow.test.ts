@@ -45,6 +45,16 @@ test('read-only may ask everything and change nothing', () => {
   }
 });
 
+test('hold takes and releases holds, and nothing else', () => {
+  for (const action of ['holdfast:CreateHold', 'holdfast:ListHolds', 'holdfast:ReleaseHold']) {
+    assert.ok(may(['hold:team/*'], action, 'team/app'), action);
+    assert.ok(!may(['hold:team/*'], action, 'other'), action);
+    assert.ok(!may(['hold:team/*'], action), action);
+  }
+  for (const action of ['ecr:BatchGetImage', 'ecr:PutImage', 'ecr:BatchDeleteImage', 'holdfast:RestoreTag'])
+    assert.ok(!may(['hold:team/*'], action, 'team/app'), action);
+});
+
 test('push implies pull, on the same pattern and no other', () => {
   for (const action of [
     'ecr:PutImage',

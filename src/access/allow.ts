@@ -29,13 +29,14 @@ const ON_REPOSITORIES: ReadonlyMap<string, string[]> = new Map([
   ['pull', PULL],
   ['push', [...PULL, ...PUSH]],
   ['delete', ['ecr:BatchDeleteImage']],
+  ['hold', ['holdfast:CreateHold', 'holdfast:ListHolds', 'holdfast:ReleaseHold']],
   ['create', ['ecr:CreateRepository', 'ecr:TagResource']],
   ['manage', ['ecr:*', 'holdfast:*']],
 ]);
 const PATTERN = /^[a-z0-9._/*-]{1,256}$/;
 const MAX_ENTRIES = 100;
 const FORMS =
-  '"full", "read-only", or "pull:", "push:", "delete:", "create:" or "manage:" and a repository pattern such as team/*';
+  '"full", "read-only", or "pull:", "push:", "delete:", "hold:", "create:" or "manage:" and a repository pattern such as team/*';
 
 /**
  * What a key may do, as a person writes it; several together add up. Each becomes a part of an IAM policy, so that there
@@ -46,6 +47,7 @@ const FORMS =
  *   pull:PATTERN     log in; pull and list the images of matching repositories
  *   push:PATTERN     pull, and push
  *   delete:PATTERN   delete images and tags (not repositories)
+ *   hold:PATTERN     hold images and release them, as a cluster elsewhere does for what it runs
  *   create:PATTERN   create repositories, by hand or by a first push
  *   manage:PATTERN   everything that is done to a repository, its deletion and its policies included
  *

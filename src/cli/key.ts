@@ -13,13 +13,14 @@ const create: Command = {
       type: 'string',
       multiple: true,
       value: 'WHAT',
-      help: 'full, read-only, or pull:, push:, delete:, create: or manage: and a repository pattern',
+      help: 'full, read-only, or pull:, push:, delete:, hold:, create: or manage: and a repository pattern',
     },
     user: { type: 'string', value: 'NAME', help: 'whose key it is; the audit log and tag history name it' },
     json: jsonOption,
   },
   examples: [
     ['holdfast key create --allow "push:team/*" --user ci', 'may log in, pull and push below team/'],
+    ['holdfast key create --allow "hold:team/*" --user prod-eu', 'for a cluster elsewhere, which holds what it runs'],
     ['holdfast key create --allow read-only', 'may look at everything and change nothing'],
   ],
   async run(context, options, operands) {

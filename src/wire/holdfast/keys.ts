@@ -11,7 +11,7 @@ export const keyOperations: ApiOperation[] = [
       summary: 'Makes an access key. Its secret is in this answer and nowhere else.',
       fields: {
         allow: textsField(
-          'what it may do: `full`, `read-only`, or `pull:`, `push:`, `delete:`, `create:` or `manage:` and a repository pattern such as `team/*`',
+          'what it may do: `full`, `read-only`, or `pull:`, `push:`, `delete:`, `hold:`, `create:` or `manage:` and a repository pattern such as `team/*`',
           100,
         ),
         userName: optional(textField('whose key it is (default: made from its id)', { max: 64 })),
