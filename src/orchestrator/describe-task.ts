@@ -133,6 +133,7 @@ function describeInterface(task: TaskRow, id: string): Attachment {
           { name: 'privateIPv4Address', value: address },
         ]),
   ];
-  const status = task.lastStatus === 'STOPPED' ? 'DELETED' : seen === undefined ? 'PRECREATED' : 'ATTACHED';
+  const status =
+    task.lastStatus === 'STOPPED' ? 'DELETED' : seen === undefined && task.startedAt === undefined ? 'PRECREATED' : 'ATTACHED';
   return { id, type: 'ElasticNetworkInterface', status, details };
 }
