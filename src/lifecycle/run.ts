@@ -1,9 +1,9 @@
 import type { Digest } from '../core/digest.ts';
 import { isFault } from '../core/fault.ts';
 import type { Caller } from '../core/place.ts';
-import { recordAudit } from '../registry/audit.ts';
+import { recordAudits } from '../registry/audit.ts';
 import { archiveImage } from '../registry/image-archive.ts';
-import { deleteImage } from '../registry/image-delete.ts';
+import { deleteImages } from '../registry/image-delete.ts';
 import { getImage } from '../registry/image-rows.ts';
 import type { Repository } from '../registry/registry.ts';
 import { readRepository } from '../registry/repository-rows.ts';
@@ -196,36 +196,40 @@ async function actOnBatch(
   const repository = await readRepository(registry, known);
   if ((await findPolicy(transaction, repository))?.text !== run.policy_text) return undefined;
   const basis = await refresh(transaction, context, { repository, policy, basis: planned, batch });
-  const options = { graceMs: context.graceMs };
   const done: BatchDone = { basis, expired: 0, archived: [], left: [] };
+  const leaving = new Map<Digest, number | undefined>();
   for (const { digest, verdict } of batch) {
     const current = basis.verdicts.get(digest);
-    if (current?.verdict !== verdict) {
+    if (current?.verdict !== verdict)
       done.left.push({ digest, reason: current === undefined ? 'it was deleted meanwhile' : 'it changed meanwhile, and stays' });
-      continue;
-    }
-    const facts = { run: run.id, rule: current.rule };
-    try {
-      if (verdict === 'archive') {
-        await archiveImage(registry, caller, repository, await getImage(registry, repository, digest), context.clock.now(), facts);
+    else if (verdict === 'expire') leaving.set(digest, current.rule);
+    else {
+      try {
+        const image = await getImage(registry, repository, digest);
+        const facts = { run: run.id, rule: current.rule };
+        await archiveImage(registry, caller, repository, image, context.clock.now(), facts);
         done.archived.push(digest);
-      } else {
-        const deletion = { cause: 'expire', run: run.id } as const;
-        const tags = await deleteImage(registry, { clock: context.clock, options }, caller, repository, digest, deletion);
-        await recordAudit(registry, caller, {
-          at: context.clock.now(),
-          action: 'image.expire',
-          repository: repository.name,
-          detail: { digest, tags, ...facts },
-        });
-        done.expired++;
+      } catch (error) {
+        done.left.push({ digest, reason: whyLeft(error) });
       }
-    } catch (error) {
-      const reason = whyLeft(error);
-      if (reason === undefined) throw error;
-      done.left.push({ digest, reason });
     }
   }
+  const deletion = { cause: 'expire', run: run.id } as const;
+  const surroundings = { clock: context.clock, options: { graceMs: context.graceMs } };
+  const { deleted, refused } = await deleteImages(registry, surroundings, caller, repository, [...leaving.keys()], deletion);
+  for (const [digest, fault] of refused) done.left.push({ digest, reason: whyLeft(fault) });
+  const at = context.clock.now();
+  await recordAudits(
+    registry,
+    caller,
+    [...deleted].map(([digest, tags]) => ({
+      at,
+      action: 'image.expire',
+      repository: repository.name,
+      detail: { digest, tags, run: run.id, rule: leaving.get(digest) },
+    })),
+  );
+  done.expired = deleted.size;
   await writeRun(transaction, {
     ...run,
     expired: run.expired + done.expired,
@@ -268,8 +272,8 @@ function basisOf({ images, verdicts, stamp }: Evaluation): Basis {
   };
 }
 
-/** Why an image that should go cannot; `undefined` for what is no reason but a failure. */
-function whyLeft(error: unknown): string | undefined {
+/** Why an image that should go cannot. Raises again what is no reason but a failure. */
+function whyLeft(error: unknown): string {
   if (isFault(error, 'image-held')) {
     const [hold] = error.facts.holds;
     return hold === undefined ? 'somebody needs it' : `${hold.kind} ${hold.holder} needs it`;
@@ -277,7 +281,7 @@ function whyLeft(error: unknown): string | undefined {
   if (isFault(error, 'image-referenced')) return `${error.facts.parents[0] ?? 'an index'} lists it`;
   if (isFault(error, 'storage-class-unsupported')) return error.facts.reason;
   if (isFault(error, 'image-unknown')) return 'it was deleted meanwhile';
-  return undefined;
+  throw error;
 }
 
 async function noteEvaluation(transaction: LifecycleTransaction, repository: Repository, at: number): Promise<void> {

@@ -12,17 +12,29 @@ export async function recordAudit(
   caller: Caller,
   event: { at: number; action: string; repository?: string; detail?: Record<string, unknown> },
 ): Promise<void> {
+  await recordAudits(transaction, caller, [event]);
+}
+
+/** Rows of as many changes of one transaction, in their order. */
+export async function recordAudits(
+  transaction: RegistryTransaction,
+  caller: Caller,
+  events: { at: number; action: string; repository?: string; detail?: Record<string, unknown> }[],
+): Promise<void> {
+  if (events.length === 0) return;
   await transaction
     .insertInto('audit')
-    .values({
-      at: event.at,
-      account: caller.account,
-      region: caller.region,
-      principal: caller.principal,
-      action: event.action,
-      repository: event.repository ?? null,
-      detail: JSON.stringify(event.detail ?? {}),
-    })
+    .values(
+      events.map((event) => ({
+        at: event.at,
+        account: caller.account,
+        region: caller.region,
+        principal: caller.principal,
+        action: event.action,
+        repository: event.repository ?? null,
+        detail: JSON.stringify(event.detail ?? {}),
+      })),
+    )
     .execute();
 }
 

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Digest } from '../core/digest.ts';
-import { Fault } from '../core/fault.ts';
+import { Fault, isFault } from '../core/fault.ts';
 import type { Caller } from '../core/place.ts';
 import type { Tag } from '../core/tag.ts';
 import { recordAudit } from './audit.ts';
@@ -88,7 +88,7 @@ export async function deleteImage(
     throw new Fault('image-referenced', { repository: repository.name, digest, parents });
   }
   const tags = (await readTags(transaction, [image.id])).get(image.id) ?? [];
-  await moveToDeleted(transaction, context, caller, repository, { ...deletion, image, now });
+  await moveToDeleted(transaction, context, caller, repository, { ...deletion, images: [image], now });
   return tags;
 }
 
@@ -101,7 +101,65 @@ export function imageHeld(repository: Repository, digest: Digest, holds: Hold[])
 }
 
 /**
- * Moves one image, or all of the repository's, among the deleted ones, with their tags, edges and history. The caller has
+ * Deletes many images inside the caller's transaction, at most CHUNK of them: what of it could be deleted, with the tags
+ * that they had, and why the others could not (`image-unknown`, `image-held`, `image-referenced`). Writes no audit rows.
+ */
+export async function deleteImages(
+  transaction: RegistryTransaction,
+  context: Pick<RegistryContext, 'clock'> & Grace,
+  caller: Caller,
+  repository: Repository,
+  digests: Digest[],
+  deletion: { cause: DeletionCause; run?: string },
+): Promise<{ deleted: Map<Digest, Tag[]>; refused: Map<Digest, Fault> }> {
+  const result = { deleted: new Map<Digest, Tag[]>(), refused: new Map<Digest, Fault>() };
+  if (digests.length === 0) return result;
+  const now = context.clock.now();
+  const entries = await transaction
+    .selectFrom('manifest_child')
+    .innerJoin('manifest', 'manifest.id', 'manifest_child.manifest_id')
+    .select('manifest_child.digest')
+    .distinct()
+    .where('manifest_child.digest', 'in', digests)
+    .where('manifest.repository_id', '=', repository.id)
+    .execute();
+  const isEntry = new Set(entries.map(({ digest }) => digest));
+  const held = Map.groupBy(await readLiveHolds(transaction, repository, digests, now), ({ digest }) => digest);
+  const rows = await transaction
+    .selectFrom('manifest')
+    .select(['id', 'digest'])
+    .where('repository_id', '=', repository.id)
+    .where('digest', 'in', digests)
+    .execute();
+  const ids = new Map(rows.map(({ id, digest }) => [digest as Digest, id]));
+  const images: { id: number; digest: Digest }[] = [];
+  for (const digest of digests) {
+    const id = ids.get(digest);
+    const holds = held.get(digest);
+    if (id === undefined) result.refused.set(digest, imageUnknown(repository, { digest }));
+    else if (isEntry.has(digest)) {
+      // Whoever holds an index that lists it is looked for as well.
+      try {
+        result.deleted.set(digest, await deleteImage(transaction, context, caller, repository, digest, deletion));
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        result.refused.set(digest, error);
+      }
+    } else if (holds !== undefined) result.refused.set(digest, imageHeld(repository, digest, holds));
+    else images.push({ id, digest });
+  }
+  if (images.length === 0) return result;
+  const tags = await readTags(
+    transaction,
+    images.map(({ id }) => id),
+  );
+  for (const { id, digest } of images) result.deleted.set(digest, tags.get(id) ?? []);
+  await moveToDeleted(transaction, context, caller, repository, { ...deletion, images, now });
+  return result;
+}
+
+/**
+ * Moves some images, or all of the repository's, among the deleted ones, with their tags, edges and history. The caller has
  * made sure that none is held at the time `now`; holds that had expired by then go with their images.
  */
 export async function moveToDeleted(
@@ -109,14 +167,16 @@ export async function moveToDeleted(
   { options }: Grace,
   caller: Caller,
   repository: Repository,
-  which: { image?: { id: number; digest: Digest }; cause: DeletionCause; run?: string; now: number },
+  which: { images?: { id: number; digest: Digest }[]; cause: DeletionCause; run?: string; now: number },
 ): Promise<void> {
-  const { image, now } = which;
+  const { images, now } = which;
   const { account, region, name } = repository;
   // Whole tables at a time: a repository may have 100,000 images. The casts are for databases that have to know the type
   // of a bare parameter; tag names need no escape inside JSON.
   const selected =
-    image === undefined ? sql<boolean>`manifest.repository_id = ${repository.id}` : sql<boolean>`manifest.id = ${image.id}`;
+    images === undefined
+      ? sql<boolean>`manifest.repository_id = ${repository.id}`
+      : sql<boolean>`manifest.id in (${sql.join(images.map(({ id }) => id))})`;
   const text = (value: string | null) => sql`cast(${value} as text)`;
   const number = (value: number) => sql`cast(${value} as bigint)`;
   const at = await repositoryTime(transaction, repository, now);
@@ -143,19 +203,21 @@ export async function moveToDeleted(
     from manifest inner join tag on tag.manifest_id = manifest.id
     where ${selected}`.execute(transaction);
 
-  if (image === undefined) {
+  if (images === undefined) {
     await transaction.deleteFrom('tag').where('repository_id', '=', repository.id).execute();
     await transaction.deleteFrom('hold').where('repository_id', '=', repository.id).where('expires_at', '<=', now).execute();
     await transaction.deleteFrom('manifest').where('repository_id', '=', repository.id).execute();
   } else {
-    await transaction.deleteFrom('tag').where('manifest_id', '=', image.id).execute();
+    const ids = images.map(({ id }) => id);
+    const digests = images.map(({ digest }) => digest);
+    await transaction.deleteFrom('tag').where('manifest_id', 'in', ids).execute();
     await transaction
       .deleteFrom('hold')
       .where('repository_id', '=', repository.id)
-      .where('digest', '=', image.digest)
+      .where('digest', 'in', digests)
       .where('expires_at', '<=', now)
       .execute();
-    await transaction.deleteFrom('manifest').where('id', '=', image.id).execute();
+    await transaction.deleteFrom('manifest').where('id', 'in', ids).execute();
   }
 }
 

@@ -1,0 +1,108 @@
+/** One measurement in a process of its own: `measure.ts KIND IMAGES RULES`. Prints JSON: milliseconds and, by the caller, memory. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createManualClock } from '../../src/core/clock.ts';
+import { digestOf, type Digest } from '../../src/core/digest.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import type { MetaStore } from '../../src/core/meta-store.ts';
+import type { Caller } from '../../src/core/place.ts';
+import type { RepositoryName } from '../../src/core/repository-name.ts';
+import { createMemoryBlobs } from '../../src/drivers/blobs/memory.ts';
+import { openSqliteMeta } from '../../src/drivers/meta/sqlite.ts';
+import { systemClock } from '../../src/drivers/system/clock.ts';
+import { systemIds } from '../../src/drivers/system/ids.ts';
+import { createLifecycle } from '../../src/lifecycle/create-lifecycle.ts';
+import { evaluateLifecycle, type LifecycleImage } from '../../src/lifecycle/evaluate.ts';
+import { lifecycleMigrations } from '../../src/lifecycle/migrations.ts';
+import { parseLifecyclePolicy } from '../../src/lifecycle/parse-policy.ts';
+import type { LifecycleTables } from '../../src/lifecycle/schema.ts';
+import { createRegistry } from '../../src/registry/create-registry.ts';
+import { registryMigrations } from '../../src/registry/migrations.ts';
+import type { RegistryTables } from '../../src/registry/schema.ts';
+import { fillRepository } from './fill.ts';
+
+const DAY = 86_400_000;
+const NOW = Date.UTC(2026, 0, 1);
+const caller: Caller = { account: '123456789012', region: 'us-east-1', principal: 'arn:aws:iam::123456789012:user/bench' };
+const [kind, images, rules] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
+
+if (kind === 'evaluate') {
+  const policy = parseLifecyclePolicy(policyOf(rules));
+  const made = makeImages(images);
+  const started = performance.now();
+  const verdicts = evaluateLifecycle(policy, made, NOW);
+  print({ ms: performance.now() - started, expired: verdicts.filter(({ verdict }) => verdict === 'expire').length });
+} else {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-lifecycle-'));
+  const meta = await openSqliteMeta<LifecycleTables>({
+    path: join(folder, 'meta.db'),
+    migrations: [...registryMigrations, ...lifecycleMigrations],
+    now: () => 0,
+  });
+  const clock = { ...createManualClock(NOW), monotonic: () => systemClock.monotonic() };
+  const registry = createRegistry({
+    meta: meta as unknown as MetaStore<RegistryTables>,
+    blobs: createMemoryBlobs(clock),
+    clock,
+    ids: systemIds,
+    log: silentLogger,
+  });
+  const repository = await registry.repositories.create(caller, 'bench/app' as RepositoryName);
+  await fillRepository(meta, repository, images, NOW);
+  const lifecycle = createLifecycle({ meta, registry, clock, ids: systemIds, log: silentLogger, graceMs: DAY });
+  const text = rules === 0 ? environments() : policyOf(rules);
+  const started = performance.now();
+  const preview = await lifecycle.explain(repository, text);
+  const previewMs = performance.now() - started;
+  await lifecycle.put(caller, repository, text);
+  await lifecycle.idle();
+  const begun = performance.now();
+  const run = kind === 'apply' ? await lifecycle.run(caller, repository, { confirmed: true }) : undefined;
+  print({ ms: previewMs, applyMs: performance.now() - begun, expired: run?.expired ?? preview.counts.expiring });
+  await lifecycle.close();
+  await meta.close();
+  await rm(folder, { recursive: true });
+}
+
+function print(result: object): void {
+  process.stdout.write(JSON.stringify({ ...result, mib: process.resourceUsage().maxRSS / 1024 }));
+}
+
+function makeImages(count: number): LifecycleImage[] {
+  return Array.from({ length: count }, (_, index) => ({
+    digest: digestOf(String(index)) as Digest,
+    tags: [`build-${index}`, ...(index % 5 === 0 ? [`env${index % 49}-${index}`] : [])],
+    pushedAt: NOW - (count - index) * 60_000,
+    storageClass: 'standard' as const,
+  }));
+}
+
+/** A rule for each environment and a catch-all. */
+function environments(): string {
+  return policyFrom(['Prod-', 'Stage-', 'Test-', 'Dev-'], 90);
+}
+
+function policyOf(count: number): string {
+  return policyFrom(
+    Array.from({ length: count - 1 }, (_, index) => `env${index}-`),
+    30,
+  );
+}
+
+function policyFrom(prefixes: string[], days: number): string {
+  return JSON.stringify({
+    rules: [
+      ...prefixes.map((prefix, index) => ({
+        rulePriority: index + 1,
+        selection: { tagStatus: 'tagged', tagPrefixList: [prefix], countType: 'imageCountMoreThan', countNumber: 5 },
+        action: { type: 'expire' },
+      })),
+      {
+        rulePriority: prefixes.length + 1,
+        selection: { tagStatus: 'any', countType: 'sinceImagePushed', countUnit: 'days', countNumber: days },
+        action: { type: 'expire' },
+      },
+    ],
+  });
+}
