@@ -81,11 +81,7 @@ export async function archiveImage(
     .limit(1)
     .executeTakeFirst();
   if (parent !== undefined) refuse(`${parent.digest} lists it and is not archived: archive that one first`);
-  await transaction
-    .updateTable('manifest')
-    .set({ storage_class: 'archive', archived_at: now })
-    .where('id', '=', id)
-    .execute();
+  await transaction.updateTable('manifest').set({ storage_class: 'archive', archived_at: now }).where('id', '=', id).execute();
   await recordAudit(transaction, caller, {
     at: now,
     action: 'image.archive',

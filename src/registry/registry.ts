@@ -23,7 +23,14 @@ export interface Registry {
   readonly collector: Collector;
   readonly audit: AuditLog;
   /** Counts for `/metrics` and the console. */
-  usage(): Promise<{ repositories: number; images: number; blobs: number; blobBytes: number; deletedImages: number; holds: number }>;
+  usage(): Promise<{
+    repositories: number;
+    images: number;
+    blobs: number;
+    blobBytes: number;
+    deletedImages: number;
+    holds: number;
+  }>;
 }
 
 // ── Repositories ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -59,7 +66,11 @@ export interface Repositories {
   /** At most `limit` repositories of which the blob is a member, the oldest first: where one might be mounted from. */
   holding(place: Place, digest: Digest, limit: number): Promise<Repository[]>;
   /** Raises `repository-exists`, `limit-exceeded`, `too-many-resource-tags`. */
-  create(caller: Caller, name: RepositoryName, settings?: Partial<RepositorySettings> & { resourceTags?: Record<string, string>; policyText?: string }): Promise<Repository>;
+  create(
+    caller: Caller,
+    name: RepositoryName,
+    settings?: Partial<RepositorySettings> & { resourceTags?: Record<string, string>; policyText?: string },
+  ): Promise<Repository>;
   /**
    * The repository, made from the longest matching template for create-on-push when it is not there yet. Raises
    * `repository-unknown` when no template matches. `mayCreate` is asked before one is made, and raises if not.
@@ -67,7 +78,12 @@ export interface Repositories {
   getForPush(caller: Caller, name: RepositoryName, mayCreate: () => Promise<void> | void): Promise<Repository>;
   /** Raises `repository-not-empty` unless `force`, and `image-held` even then. Images can be restored into a new repository of the name. */
   delete(caller: Caller, repository: Repository, options: { force: boolean }): Promise<void>;
-  setTagMutability(caller: Caller, repository: Repository, mutability: TagMutability, filters: ExclusionFilter[]): Promise<Repository>;
+  setTagMutability(
+    caller: Caller,
+    repository: Repository,
+    mutability: TagMutability,
+    filters: ExclusionFilter[],
+  ): Promise<Repository>;
   setScanOnPush(caller: Caller, repository: Repository, scanOnPush: boolean): Promise<Repository>;
   /** `undefined` removes it (raises `repository-policy-unknown` if there is none). The text has been checked by the caller. */
   setPolicy(caller: Caller, repository: Repository, policyText: string | undefined): Promise<Repository>;
@@ -156,7 +172,10 @@ export interface Images {
   /** Resolves tag, digest or both. Raises `image-unknown`, `tag-digest-mismatch`. */
   resolve(repository: Repository, id: ImageId): Promise<ImageDetail>;
   /** Newest push first; `status` absent: all. Stable under concurrent pushes. */
-  list(repository: Repository, page: PageRequest & { tagStatus?: TagStatus; storageClass?: StorageClass }): Promise<Page<ImageDetail>>;
+  list(
+    repository: Repository,
+    page: PageRequest & { tagStatus?: TagStatus; storageClass?: StorageClass },
+  ): Promise<Page<ImageDetail>>;
   /** Tag names in ASCII order, after `last`. */
   tags(repository: Repository, page: { limit: number; last?: string }): Promise<{ tags: Tag[]; more: boolean }>;
   /** Images whose subject is `digest` (which need not be there), ordered by digest. */
@@ -165,12 +184,22 @@ export interface Images {
    * Removes a tag. `lastTag` says what becomes of an image that has no other: OCI keeps it, ECR deletes it.
    * Raises `image-unknown`, `tag-digest-mismatch`, `image-held`, `image-referenced` (where the image would go).
    */
-  untag(caller: Caller, repository: Repository, tag: Tag, options: { lastTag: 'keep-image' | 'delete-image'; digest?: Digest; cause?: string }): Promise<Digest>;
+  untag(
+    caller: Caller,
+    repository: Repository,
+    tag: Tag,
+    options: { lastTag: 'keep-image' | 'delete-image'; digest?: Digest; cause?: string },
+  ): Promise<Digest>;
   /**
    * Deletes an image with all its tags. It leaves every wire at once and can be restored until the grace period ends.
    * Raises `image-unknown`, `image-held`, `image-referenced`. Gives the tags it had.
    */
-  delete(caller: Caller, repository: Repository, digest: Digest, options?: { cause?: 'delete' | 'expire'; run?: string }): Promise<Tag[]>;
+  delete(
+    caller: Caller,
+    repository: Repository,
+    digest: Digest,
+    options?: { cause?: 'delete' | 'expire'; run?: string },
+  ): Promise<Tag[]>;
   /** Raises `image-unknown`, `storage-class-unsupported`, and `image-held` for an archive of what runs. */
   setStorageClass(caller: Caller, repository: Repository, digest: Digest, storageClass: StorageClass): Promise<ImageDetail>;
   /** Deleted images that can still be restored, latest first. */
@@ -232,7 +261,13 @@ export interface Layers {
    * Takes the last chunk if there is one, checks the digest (`blob-digest-mismatch`: the session is gone), makes the blob
    * durable and a member of the repository with a fresh lease. `existed`: it was a member before.
    */
-  complete(caller: Caller, repository: Repository, uploadId: string, digest: Digest, chunk?: Chunk): Promise<BlobInfo & { existed: boolean }>;
+  complete(
+    caller: Caller,
+    repository: Repository,
+    uploadId: string,
+    digest: Digest,
+    chunk?: Chunk,
+  ): Promise<BlobInfo & { existed: boolean }>;
   /** Raises `upload-unknown`. */
   cancelUpload(caller: Caller, repository: Repository, uploadId: string): Promise<void>;
   /** Makes a member of `from` a member of `repository`; false when it is not there (and nothing has happened). The caller has checked read access on `from`. */
@@ -293,7 +328,10 @@ export interface Holds {
   /** Raises `hold-unknown`. */
   release(caller: Caller, id: string): Promise<void>;
   /** Live holds, oldest first. */
-  list(place: Place, page: PageRequest & { repository?: RepositoryName; digest?: Digest; kind?: string; holder?: string }): Promise<Page<Hold>>;
+  list(
+    place: Place,
+    page: PageRequest & { repository?: RepositoryName; digest?: Digest; kind?: string; holder?: string },
+  ): Promise<Page<Hold>>;
   /** Live holds on an image itself or on an index that it is part of. */
   on(repository: Repository, digest: Digest): Promise<Hold[]>;
 }
