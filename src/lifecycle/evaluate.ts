@@ -1,6 +1,6 @@
 import type { Digest } from '../core/digest.ts';
-import { matchesWildcard } from '../core/wildcard.ts';
 import type { LifecyclePolicy, LifecycleRule, RuleStorageClass } from './policy.ts';
+import { compileSelection } from './select-images.ts';
 
 /** An image as the evaluator needs it. Times are milliseconds since the epoch. */
 export interface LifecycleImage {
@@ -56,35 +56,40 @@ const DAY = 86_400_000;
  * The rules are evaluated independently, then each image belongs to the rule of the lowest priority number whose
  * *selection* (storage class, tag status, patterns) takes it; that rule alone decides. A lower rule counts the image
  * but never acts on it (lifecycle_policies, "How lifecycle policies work"; reproduces every worked example there).
- * Cost: images x (tags x patterns), one sort.
+ * Cost: a lookup for each tag and each length of a prefix, one sort.
  */
 export function evaluateLifecycle(policy: LifecyclePolicy, images: readonly LifecycleImage[], now: number): ImageVerdict[] {
   const oldestFirst = [...images].sort(
     (a, b) => countedFrom(a) - countedFrom(b) || a.pushedAt - b.pushedAt || (a.digest < b.digest ? -1 : 1),
   );
   const outside = findOutside(images);
-  const rules = policy.rules.map((rule) => ({ rule, selected: 0, patterns: rule.patterns.map(compilePattern) }));
+  const { rules } = policy;
+  const selectRules = compileSelection(policy);
 
   // Newest first, so that an image's place in a rule's count is the number of images the rule has selected so far.
-  const owners = new Array<{ rule: LifecycleRule; place: number; index: number } | undefined>(oldestFirst.length);
+  const selected = new Int32Array(rules.length);
+  const owners = new Int32Array(oldestFirst.length).fill(-1);
+  const places = new Int32Array(oldestFirst.length);
   for (let at = oldestFirst.length - 1; at >= 0; at--) {
     const image = oldestFirst[at];
     if (image === undefined || outside.has(image.digest)) continue;
-    for (let index = 0; index < rules.length; index++) {
-      const entry = rules[index];
-      if (entry === undefined || !selects(entry.rule, entry.patterns, image)) continue;
-      entry.selected++;
-      owners[at] ??= { rule: entry.rule, place: entry.selected, index };
-    }
+    let owner = rules.length;
+    selectRules(image, (index) => {
+      selected[index] = (selected[index] ?? 0) + 1;
+      if (index < owner) owner = index;
+    });
+    if (owner === rules.length) continue;
+    owners[at] = owner;
+    places[at] = selected[owner] ?? 0;
   }
 
   return oldestFirst.map((image, at): ImageVerdict => {
     const excluded = outside.get(image.digest);
     if (excluded !== undefined) return { digest: image.digest, verdict: 'keep', reason: excluded };
-    const owner = owners[at];
-    if (owner === undefined) return { digest: image.digest, verdict: 'keep', reason: { kind: 'no-rule' } };
-    const { rule, place } = owner;
-    const { acts, reason } = judge(rule, image, place, rules[owner.index]?.selected ?? 0, now);
+    const owner = owners[at] ?? -1;
+    const rule = rules[owner];
+    if (rule === undefined) return { digest: image.digest, verdict: 'keep', reason: { kind: 'no-rule' } };
+    const { acts, reason } = judge(rule, image, places[at] ?? 0, selected[owner] ?? 0, now);
     if (!acts) return { digest: image.digest, verdict: 'keep', rule: rule.priority, reason };
     const wouldBe = rule.action === 'transition' ? 'archive' : 'expire';
     if (image.holders !== undefined && image.holders.length > 0) {
@@ -163,26 +168,4 @@ function findOutside(images: readonly LifecycleImage[]): Map<Digest, Reason> {
     }
   }
   return outside;
-}
-
-type Match = (tag: string) => boolean;
-
-function compilePattern(pattern: string): Match {
-  const star = pattern.indexOf('*');
-  if (star < 0) return (tag) => tag === pattern;
-  if (pattern === '*') return () => true;
-  if (star === pattern.length - 1) {
-    const prefix = pattern.slice(0, -1);
-    return (tag) => tag.startsWith(prefix);
-  }
-  return (tag) => matchesWildcard(pattern, tag);
-}
-
-function selects(rule: LifecycleRule, patterns: readonly Match[], image: LifecycleImage): boolean {
-  if (rule.storageClass !== image.storageClass) return false;
-  if (rule.tagStatus === 'any') return true;
-  if (rule.tagStatus === 'untagged') return image.tags.length === 0;
-  if (image.tags.length === 0) return false;
-  const hit = (match: Match): boolean => image.tags.some(match);
-  return rule.tagMatch === 'any' ? patterns.some(hit) : patterns.every(hit);
 }
