@@ -41,6 +41,8 @@ export function createBufferPool(limit = 48 * KIB * KIB): BufferPool {
       lent -= bytes * 2;
       const tier = tiers.find((each) => each.bytes === bytes);
       if (tier !== undefined && tier.free.length < tier.kept) tier.free.push(pair);
+      // Given back now: the garbage collector would come for it when the next hundred pulls have theirs.
+      else for (const { buffer } of [pair.a, pair.b]) if (buffer instanceof ArrayBuffer) buffer.transfer(0);
     },
   };
 }

@@ -117,3 +117,30 @@ test('a blob that ends early never looks whole', async (t) => {
   assert.match(String(await done), /shorter than its record/);
   assert.equal(pool.lent, 0);
 });
+
+test('buffers are lent to nobody else while the disk still reads into them', async (t) => {
+  const disk = Promise.withResolvers<void>();
+  const waiting = Promise.withResolvers<void>();
+  let calls = 0;
+  const { port, over, pool } = await serve(t, (read) => async (into, position) => {
+    if (++calls === 2) {
+      waiting.resolve();
+      await disk.promise;
+    }
+    return read(into, position);
+  });
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await Promise.all([once(socket, 'readable'), waiting.promise]);
+  socket.destroy();
+  // The server sees the end of its connection before the answer to a request that came later.
+  const small = over();
+  await fetch(`http://127.0.0.1:${port}/`, { headers: { Range: 'bytes=0-9' } }).then((answer) => answer.arrayBuffer());
+  await small;
+  assert.notEqual(pool.lent, 0);
+  const done = over();
+  disk.resolve();
+  await done;
+  assert.equal(pool.lent, 0);
+});

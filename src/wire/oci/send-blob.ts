@@ -103,6 +103,7 @@ async function stream(
   // A pending write of a connection that closes may never call back.
   const onClose = (): void => reject(new Error('the client went away'));
   response.once('close', onClose);
+  let reading: Promise<number> | undefined;
   try {
     let [filling, sending] = [a, b];
     let position = from;
@@ -121,11 +122,14 @@ async function stream(
         await Promise.race([sent, gone]);
         return;
       }
-      const [next] = await Promise.all([read(reader, filling, position, end), Promise.race([sent, gone])]);
+      reading = read(reader, filling, position, end);
+      const [next] = await Promise.all([reading, Promise.race([sent, gone])]);
       count = next;
     }
   } finally {
     response.off('close', onClose);
+    // The buffers are lent to somebody else next: nothing may still be read into them.
+    await Promise.allSettled([reading]);
   }
 }
 
