@@ -100,7 +100,7 @@ test('output comes apart into lines of each stream, however it is cut', async ()
 });
 
 test('the program that waits is an ELF file of its machine', () => {
-  const program = pauseProgram('aarch64');
+  const program = pauseProgram('arm64');
   assert.equal(program.subarray(0, 4).toString('latin1'), '\x7fELF');
   assert.equal(program.readUInt16LE(18), 183);
   assert.equal(program.length, 64 + 56 + 28);

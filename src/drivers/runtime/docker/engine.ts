@@ -36,6 +36,9 @@ export interface DockerEngineSettings {
   pullFrom?: (reference: string) => string;
 }
 
+const END_TRIES = 20;
+const END_AGAIN_MS = 100;
+
 interface Info {
   ID: string;
   NCPU: number;
@@ -72,7 +75,7 @@ export function createDockerEngine({
   };
   const pauseId = async (): Promise<string> => {
     const { Architecture: architecture } = await engineInfo();
-    pause ??= pauseImage(api, architecture);
+    pause ??= pauseImage(api, ecsArchitecture(architecture));
     pause.catch(() => (pause = undefined));
     return pause;
   };
@@ -94,6 +97,11 @@ export function createDockerEngine({
     if (inspected !== undefined || known === undefined) return;
     running.delete(engineId);
     listener?.({ ...known.key, outOfMemory: false, at: known.startedAt ?? 0 });
+  };
+  /** After the news of an end: Podman may tell it a moment before its own books have it. */
+  const lookForEnd = async (engineId: string, tries = END_TRIES): Promise<void> => {
+    await lookAt(engineId);
+    if (tries > 0 && running.has(engineId)) timers.after(END_AGAIN_MS, () => void lookForEnd(engineId, tries - 1).catch(unheard));
   };
   const lookAtAll = async (): Promise<void> => {
     await Promise.all([...running.keys()].map(lookAt));
@@ -149,20 +157,25 @@ export function createDockerEngine({
 
   /** Its id; one of the same name is the one of before. */
   async function makeContainer(name: string, body: Record<string, unknown>): Promise<string> {
-    const made = await api.call<{ Id: string }>('/containers/create', { method: 'POST', query: { name }, body, also: [409] });
-    return made?.Id ?? (await inspect(name))?.Id ?? missing(name).Id;
+    try {
+      const made = await api.call<{ Id: string }>('/containers/create', { method: 'POST', query: { name }, body });
+      if (made !== undefined) return made.Id;
+    } catch (error) {
+      // Podman answers 500.
+      if (!(error instanceof DockerError) || !(error.status === 409 || error.message.includes('already in use'))) throw error;
+    }
+    return ((await inspect(name)) ?? missing(name)).Id;
   }
 
   return {
     name: 'docker',
     async host() {
       const { ID, NCPU, MemTotal, Architecture, ServerVersion } = await engineInfo();
-      const architecture = { x86_64: 'x86_64', aarch64: 'arm64' }[Architecture] ?? Architecture;
       return {
         id: digestHex(digestOf(`docker ${ID}`)).slice(0, 32),
         cpu: NCPU * 1024,
         memory: Math.floor(MemTotal / 1024 / 1024),
-        attributes: { 'ecs.os-type': 'linux', 'ecs.os-family': 'LINUX', 'ecs.cpu-architecture': architecture },
+        attributes: { 'ecs.os-type': 'linux', 'ecs.os-family': 'LINUX', 'ecs.cpu-architecture': ecsArchitecture(Architecture) },
         engineVersion: `DockerVersion: ${ServerVersion}`,
       };
     },
@@ -172,7 +185,7 @@ export function createDockerEngine({
         api,
         installation,
         { timers, log },
-        { heard: () => void lookAtAll().catch(unheard), died: (id) => void lookAt(id).catch(unheard) },
+        { heard: () => void lookAtAll().catch(unheard), died: (id) => void lookForEnd(id).catch(unheard) },
       );
     },
 
@@ -242,12 +255,15 @@ export function createDockerEngine({
     },
 
     async release(taskId) {
-      await removeContainer(pauseName(taskId));
+      // It is only stopped: Podman removes no container that others point to.
+      await api.call(`/containers/${pauseName(taskId)}/stop`, { method: 'POST', query: { t: 0 }, also: [304, 404] });
     },
     async remove(taskId) {
       const filters = ofInstallation(taskId);
       const rows = await api.call<{ Id: string }[]>('/containers/json', { query: { all: true, filters } });
-      for (const { Id } of rows ?? []) await removeContainer(Id);
+      const pauseRow = await inspect(pauseName(taskId));
+      for (const { Id } of rows ?? []) if (Id !== pauseRow?.Id) await removeContainer(Id);
+      if (pauseRow !== undefined) await removeContainer(pauseRow.Id);
       const volumes = await api.call<{ Volumes?: { Name: string }[] | null }>('/volumes', { query: { filters } });
       for (const { Name } of volumes?.Volumes ?? [])
         await api.call(`/volumes/${encodeURIComponent(Name)}`, { method: 'DELETE', also: [404] });
@@ -258,6 +274,11 @@ export function createDockerEngine({
       return Promise.resolve();
     },
   };
+}
+
+/** Docker says it as the kernel does, Podman as Go does, ECS in a way of its own. */
+function ecsArchitecture(architecture: string): string {
+  return { amd64: 'x86_64', aarch64: 'arm64' }[architecture] ?? architecture;
 }
 
 function missing(name: string): Inspected {

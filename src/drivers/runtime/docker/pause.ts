@@ -2,7 +2,7 @@ import { DockerError, type DockerApi } from './api.ts';
 import { writeTar } from '../../../core/tar-writer.ts';
 import { imageId } from './images.ts';
 
-const IMAGE = 'holdfast/pause:1';
+const IMAGE = 'localhost/holdfast/pause:1';
 const LOAD_ADDRESS = 0x400000n;
 const HEADERS = 64 + 56;
 
@@ -11,7 +11,7 @@ const CODE: Record<string, { machine: number; code: Buffer }> = {
   // mov eax, 34 (pause); syscall; jmp to the beginning
   x86_64: { machine: 62, code: Buffer.from('b8220000000f05ebf7', 'hex') },
   // x0..x3 = 0; x8 = 73 (ppoll); svc 0; b to the beginning
-  aarch64: { machine: 183, code: Buffer.from('000080d2010080d2020080d2030080d2280980d2010000d4faffff17', 'hex') },
+  arm64: { machine: 183, code: Buffer.from('000080d2010080d2020080d2030080d2280980d2010000d4faffff17', 'hex') },
 };
 
 /** A static ELF program (System V gABI, chapters 4 and 5): its two headers and the code, all in one segment. */
@@ -48,8 +48,7 @@ export async function pauseImage(api: DockerApi, architecture: string): Promise<
   const chunks: Uint8Array[] = [];
   for await (const chunk of writeTar([{ name: 'pause', type: 'file', mode: 0o755, size: program.length, body: [program] }]))
     chunks.push(chunk);
-  const [repo, tag] = IMAGE.split(':');
-  await api.call('/images/create', { method: 'POST', query: { fromSrc: '-', repo, tag }, body: Buffer.concat(chunks) });
+  await api.call('/images/create', { method: 'POST', query: { fromSrc: '-', repo: IMAGE }, body: Buffer.concat(chunks) });
   const made = await imageId(api, IMAGE);
   if (made === undefined) throw new DockerError(500, `the engine did not take the image ${IMAGE}`);
   return made;

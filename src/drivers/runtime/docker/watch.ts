@@ -27,7 +27,8 @@ export function watchEngine(
   let wait = AGAIN_FIRST_MS;
 
   const listen = async (): Promise<void> => {
-    const filters = { type: ['container'], event: ['die'], label: [`${LABELS.installation}=${installation}`] };
+    // Docker says die, and Podman is asked for died.
+    const filters = { type: ['container'], event: ['die', 'died'], label: [`${LABELS.installation}=${installation}`] };
     const body = await api.open('/events', { query: { filters }, signal: stop.signal });
     wait = AGAIN_FIRST_MS;
     heard();
