@@ -23,6 +23,7 @@ case $what in
     command -v runc >/dev/null 2>&1 || need crun crun
     need iproute2 ip
     need nftables nft
+    need busybox-static busybox
     ;;
   *)
     echo "usage: setup.sh [runtime|test]" >&2
@@ -36,7 +37,6 @@ if [ "$what" = test ]; then
   need awscli aws
   need docker.io dockerd
   need docker-registry docker-registry
-  need busybox-static busybox
   need wrk wrk
   set -- /usr/lib/postgresql/*/bin/postgres
   [ -x "$1" ] || missing="$missing postgresql"

@@ -1,5 +1,6 @@
 import type { Command } from './command.ts';
 import { cruCommand } from './cru.ts';
+import { demoCommand } from './demo.ts';
 import { deployments } from './deployments.ts';
 import { doctor } from './doctor.ts';
 import { envCommand } from './env.ts';
@@ -36,4 +37,5 @@ export const commands: Command[] = [
   pinCommand,
   cruCommand,
   doctor,
+  demoCommand,
 ];

@@ -123,7 +123,7 @@ export async function listDeployments(api: AwsApi, cluster: string, service: str
         taskDefinition: lastPart(textOf(revision?.['taskDefinition'])),
         status: textOf(brief['status']),
         createdAt: numberOf(brief['createdAt']) * 1000,
-        current: currentArns.has(arn),
+        current: false,
         images: objectsOf(revision?.['containerImages']).map((image) => {
           const digest = textOf(image['imageDigest']);
           return {
@@ -136,5 +136,10 @@ export async function listDeployments(api: AwsApi, cluster: string, service: str
         ...(finished === 0 ? {} : { finishedAt: finished * 1000 }),
       };
     })
-    .sort((a, b) => b.createdAt - a.createdAt);
+    .sort((a, b) => b.createdAt - a.createdAt)
+    .map((deployment, index, all) => ({
+      ...deployment,
+      // A revision that was rolled back to has several deployments; the latest is the one that counts.
+      current: deployment.current && all.findIndex((other) => other.revision === deployment.revision) === index,
+    }));
 }

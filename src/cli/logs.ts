@@ -12,7 +12,7 @@ export const logs: Command = {
     container: { type: 'string', value: 'NAME', help: 'of this container only' },
     cluster: { type: 'string', value: 'NAME', help: 'the cluster of the task (default: any)' },
     tail: { type: 'string', short: 'n', value: 'COUNT', help: 'only the last COUNT lines' },
-    json: { type: 'boolean', help: 'one JSON object a line: container, stream, text' },
+    json: { type: 'boolean', help: 'one JSON object a line: container, stream, at, text' },
   },
   examples: [
     ['holdfast logs 4f2c81aa', 'a task by the first characters of its id, as ps shows it'],
@@ -32,8 +32,8 @@ export const logs: Command = {
       });
     const query = {
       task: task.includes('/') ? task.slice(task.lastIndexOf('/') + 1) : task,
-      ...(options['cluster'] === undefined ? {} : { cluster: String(options['cluster']) }),
-      ...(options['container'] === undefined ? {} : { container: String(options['container']) }),
+      ...(options['cluster'] === undefined ? {} : { cluster: options['cluster'] as string }),
+      ...(options['container'] === undefined ? {} : { container: options['container'] as string }),
       ...(tail === undefined ? {} : { tail }),
       ...(options['follow'] === true ? { follow: true } : {}),
     };

@@ -79,7 +79,7 @@ async function show(
         digestOf(container),
         stateOf(task, container),
         index === 0 ? age(context, task.since) : '',
-        container.tagMovedTo === undefined ? '' : `tag is ${short(container.tagMovedTo)} now`,
+        container.tagMovedTo === undefined ? '' : short(container.tagMovedTo),
       ]),
     );
     const columns = [
@@ -90,7 +90,7 @@ async function show(
       { header: 'DIGEST', cut: 'never' as const },
       'STATE',
       'AGE',
-      'NOTE',
+      { header: 'TAG MOVED TO', cut: 'never' as const },
     ];
     stdout.write(formatTable(columns, rows, tableWidth(stdout)));
   }
