@@ -3,7 +3,23 @@ import * as fs from 'node:fs/promises';
 import { errorCode } from './error-code.ts';
 
 const ROOT = '/sys/fs/cgroup';
-const CONTROLLERS = ['cpu', 'cpuacct', 'memory', 'pids', 'devices', 'freezer', 'blkio', 'cpuset', 'systemd', 'net_cls', 'net_prio', 'perf_event', 'hugetlb', 'rdma', 'misc'];
+const CONTROLLERS = [
+  'cpu',
+  'cpuacct',
+  'memory',
+  'pids',
+  'devices',
+  'freezer',
+  'blkio',
+  'cpuset',
+  'systemd',
+  'net_cls',
+  'net_prio',
+  'perf_event',
+  'hugetlb',
+  'rdma',
+  'misc',
+];
 const PERIOD_MICROSECONDS = 100_000;
 const NANOSECONDS_A_TICK = 10_000_000;
 

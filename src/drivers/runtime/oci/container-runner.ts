@@ -51,6 +51,8 @@ interface Run {
   isLeft: boolean;
   changed: (() => void)[];
   stopWatching(): void;
+  /** Its start has been seen: it does not keep this process alive any more. */
+  letGo(): void;
 }
 
 /** Ends come by watching; this is for those whose parent was killed too, and nobody wrote the end down. */
@@ -71,7 +73,9 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
 
   function follow(run: Run): void {
     const watcher = watch(runFolder(run), { persistent: false }, () => void look(run));
-    watcher.on('error', (error) => log.warn('a container cannot be watched, and is looked at now and then', { error: String(error) }));
+    watcher.on('error', (error) =>
+      log.warn('a container cannot be watched, and is looked at now and then', { error: String(error) }),
+    );
     run.stopWatching = () => watcher.close();
     runs.set(run.record.id, run);
   }
@@ -137,7 +141,17 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
     if (before !== undefined) await tidy(record);
     await checkRoot(record, folder);
     const number = (before?.number ?? 0) + 1;
-    const run: Run = { record, folder, number, observed: {}, isStarting: true, isLeft: false, changed: [], stopWatching: () => undefined };
+    const run: Run = {
+      record,
+      folder,
+      number,
+      observed: {},
+      isStarting: true,
+      isLeft: false,
+      changed: [],
+      stopWatching: () => undefined,
+      letGo: () => undefined,
+    };
     await fs.mkdir(runFolder(run), { recursive: true, mode: 0o700 });
     follow(run);
     try {
@@ -146,6 +160,7 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
         await new Promise<void>((resolve) => run.changed.push(resolve));
     } finally {
       run.isStarting = false;
+      run.letGo();
     }
     if (run.observed.startedAt === undefined) cannotStart(await readProblem(runFolder(run)));
     // A container that has ended by now tells so after who started it has heard that it did.
@@ -177,7 +192,7 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
       run.isLeft = true;
       void look(run);
     });
-    child.unref();
+    run.letGo = () => child.unref();
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
       child.once('error', (error) => {
@@ -193,7 +208,17 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
       const numbers = (await names(`${folder}/runs`)).map(Number).filter((number) => Number.isSafeInteger(number));
       if (numbers.length === 0) return;
       const number = Math.max(...numbers);
-      const run: Run = { record, folder, number, observed: {}, isStarting: false, isLeft: false, changed: [], stopWatching: () => undefined };
+      const run: Run = {
+        record,
+        folder,
+        number,
+        observed: {},
+        isStarting: false,
+        isLeft: false,
+        changed: [],
+        stopWatching: () => undefined,
+        letGo: () => undefined,
+      };
       run.observed = await readRun(runFolder(run), record.id, clock.now());
       runs.set(record.id, run);
       if (run.observed.end === undefined) {

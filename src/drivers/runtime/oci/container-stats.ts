@@ -14,7 +14,13 @@ export async function readContainerStats(
   const usage = await cgroups.usage(cgroupsPath);
   if (usage === undefined) return undefined;
   const eth0 = link === undefined ? undefined : await readLink(`/sys/class/net/${link}/statistics`);
-  return { read: new Date(now).toISOString(), id, name: `/${name}`, ...usage, ...(eth0 === undefined ? {} : { networks: { eth0 } }) };
+  return {
+    read: new Date(now).toISOString(),
+    id,
+    name: `/${name}`,
+    ...usage,
+    ...(eth0 === undefined ? {} : { networks: { eth0 } }),
+  };
 }
 
 /** What the machine's end has sent, the container has received. */

@@ -71,11 +71,28 @@ export async function createContainer(
     stopSignal: image.config.stopSignal,
     cgroupsPath: `${taskRecord.cgroupsPath}/${id}`,
     layers,
-    process: { terminal: false, user: { uid: 0, gid: 0, additionalGids: [] }, args: [], env: [], cwd: '/', capabilities: {}, rlimits: [], noNewPrivileges: false },
+    process: {
+      terminal: false,
+      user: { uid: 0, gid: 0, additionalGids: [] },
+      args: [],
+      env: [],
+      cwd: '/',
+      capabilities: {},
+      rlimits: [],
+      noNewPrivileges: false,
+    },
     binds: [],
     ...(attachment === undefined ? {} : { attachment }),
     networkBindings: bindings,
-    published: attachment === undefined ? [] : bindings.map(({ protocol, hostPort, containerPort }) => ({ protocol, hostPort, containerPort, address: attachment.address })),
+    published:
+      attachment === undefined
+        ? []
+        : bindings.map(({ protocol, hostPort, containerPort }) => ({
+            protocol,
+            hostPort,
+            containerPort,
+            address: attachment.address,
+          })),
     sharesProcesses: task.pidMode === 'host',
     keepsInput: spec.interactive,
   };
@@ -189,7 +206,10 @@ async function chooseVolumes(
   for (const { sourceContainer, readOnly } of spec.volumesFrom) {
     const source = siblings.find(({ name }) => name === sourceContainer);
     if (source === undefined)
-      throw new ContainerError('CannotCreateContainerError', `there is no container ${JSON.stringify(sourceContainer)} to take volumes from`);
+      throw new ContainerError(
+        'CannotCreateContainerError',
+        `there is no container ${JSON.stringify(sourceContainer)} to take volumes from`,
+      );
     for (const bind of source.binds) binds.push({ ...bind, readOnly: bind.readOnly || readOnly });
   }
   return binds;
@@ -199,7 +219,9 @@ async function chooseVolumes(
 export function volumePath(taskFolder: string, sharedVolumes: string, task: Pick<TaskSpec, 'volumes'>, name: string): string {
   const volume = task.volumes.find((each) => each.name === name);
   if (volume?.hostPath !== undefined) return volume.hostPath;
-  const hex = Buffer.from(volume?.shared?.name ?? name).toString('hex').slice(0, 250);
+  const hex = Buffer.from(volume?.shared?.name ?? name)
+    .toString('hex')
+    .slice(0, 250);
   return volume?.shared === undefined ? `${taskFolder}/volumes/${hex}` : `${sharedVolumes}/${hex}`;
 }
 
@@ -210,7 +232,10 @@ async function findDevices(spec: ContainerSpec): Promise<Device[]> {
   const devices: Device[] = [];
   for (const { hostPath, containerPath, permissions } of spec.devices) {
     const stat = await fs.stat(hostPath).catch((error: unknown) => {
-      throw new ContainerError('CannotCreateContainerError', `the device ${hostPath} cannot be used: ${errorCode(error) ?? String(error)}`);
+      throw new ContainerError(
+        'CannotCreateContainerError',
+        `the device ${hostPath} cannot be used: ${errorCode(error) ?? String(error)}`,
+      );
     });
     if (!stat.isCharacterDevice() && !stat.isBlockDevice())
       throw new ContainerError('CannotCreateContainerError', `${hostPath} is no device`);

@@ -31,11 +31,9 @@ export async function execInContainer(
   await fs.writeFile(processFile, JSON.stringify({ ...record.process, args: command }), { mode: 0o600 });
   try {
     return await new Promise<ExecResult>((resolve, reject) => {
-      const child = spawn(
-        binary,
-        ['--root', stateFolder, 'exec', '--process', processFile, '--pid-file', pidFile, record.id],
-        { stdio: ['ignore', 'pipe', 'pipe'] },
-      );
+      const child = spawn(binary, ['--root', stateFolder, 'exec', '--process', processFile, '--pid-file', pidFile, record.id], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       const chunks: Buffer[] = [];
       let missing = outputLimit;
       const keep = (chunk: Buffer): void => {

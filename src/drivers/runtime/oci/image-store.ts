@@ -26,7 +26,13 @@ export interface ImageStore {
 
 const LAYERS_AT_ONCE = 3;
 const DEEPEST_INDEX = 4;
-const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64', arm: 'arm', ppc64: 'ppc64le', s390x: 's390x' };
+const ARCHITECTURES: Readonly<Record<string, string>> = {
+  x64: 'amd64',
+  arm64: 'arm64',
+  arm: 'arm',
+  ppc64: 'ppc64le',
+  s390x: 's390x',
+};
 
 export interface ImageStoreOptions {
   folder: string;

@@ -23,13 +23,14 @@ const RUNC_FIRST = [1, 1];
 export async function findRuntime(wanted: string | undefined): Promise<RuntimeBinary> {
   const reasons: string[] = [];
   for (const path of wanted === undefined ? ['crun', 'runc'] : [wanted]) {
-    const name = /crun$/.test(path) ? 'crun' : 'runc';
+    const name = path.endsWith('crun') ? 'crun' : 'runc';
     try {
       const { stdout } = await tryRun(path, ['--version']);
       const version = /version (\d+\.\d+(?:\.\d+)?)/.exec(stdout)?.[1] ?? '';
       const first = name === 'crun' ? CRUN_FIRST : RUNC_FIRST;
       if (!isAtLeast(version, first)) reasons.push(`${path} ${version} is older than ${first.join('.')}`);
-      else if (!(await tryRun(path, ['run', '--help'])).stdout.includes('--keep')) reasons.push(`${path} ${version} has no "run --keep"`);
+      else if (!(await tryRun(path, ['run', '--help'])).stdout.includes('--keep'))
+        reasons.push(`${path} ${version} has no "run --keep"`);
       else return { name, path, version };
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw error;

@@ -99,7 +99,9 @@ async function settle(folder: string): Promise<{ name: string; subnet: Subnet }>
   }
   const name = `hf${createHash('sha256').update(folder).digest('hex').slice(0, 10)}`;
   const subnet = await findFreeSubnet();
-  await fs.writeFile(path, `${JSON.stringify({ name, subnet: formatSubnet(subnet), gateway: gatewayOf(subnet) })}\n`, { mode: 0o600 });
+  await fs.writeFile(path, `${JSON.stringify({ name, subnet: formatSubnet(subnet), gateway: gatewayOf(subnet) })}\n`, {
+    mode: 0o600,
+  });
   return { name, subnet };
 }
 

@@ -20,7 +20,7 @@ describe('containers by crun or runc', { skip, timeout: 120_000 }, () => {
   let image: Digest;
   const images = createTestImages();
   const exits: ContainerExit[] = [];
-  let told: (() => void)[] = [];
+  const told: (() => void)[] = [];
   const used: string[] = [];
 
   const open = async (): Promise<ContainerEngine> => {
@@ -61,7 +61,11 @@ describe('containers by crun or runc', { skip, timeout: 120_000 }, () => {
       await new Promise<void>((resolve) => told.push(resolve));
     }
   }
-  function newTask(more: Partial<ContainerSpec> = {}, networkMode: TaskSpec['networkMode'] = 'none', task: Partial<TaskSpec> = {}): TaskSpec {
+  function newTask(
+    more: Partial<ContainerSpec> = {},
+    networkMode: TaskSpec['networkMode'] = 'none',
+    task: Partial<TaskSpec> = {},
+  ): TaskSpec {
     const id = randomUUID().replaceAll('-', '');
     used.push(id);
     return taskSpec(id, networkMode, [containerSpec('a', more)], task);
@@ -77,14 +81,18 @@ describe('containers by crun or runc', { skip, timeout: 120_000 }, () => {
     return lines.join('\n');
   }
   /** Runs a script to its end and gives what it wrote. */
-  async function runScript(script: string, more: Partial<ContainerSpec> = {}, mode: TaskSpec['networkMode'] = 'none'): Promise<string> {
+  async function runScript(
+    script: string,
+    more: Partial<ContainerSpec> = {},
+    mode: TaskSpec['networkMode'] = 'none',
+  ): Promise<string> {
     const task = newTask({ ...more, command: ['/bin/sh', '-c', script] }, mode);
     await launch(task);
     await exitOf(task);
     return outputOf(task);
   }
 
-  it('runs the image\'s command and tells its exit code once', async () => {
+  it("runs the image's command and tells its exit code once", async () => {
     const task = newTask();
     await launch(task);
     const exit = await exitOf(task);
@@ -112,13 +120,16 @@ describe('containers by crun or runc', { skip, timeout: 120_000 }, () => {
     ]);
   });
 
-  it('says in the runtime\'s words why a command cannot be started', async () => {
+  it("says in the runtime's words why a command cannot be started", async () => {
     const task = newTask({ command: ['/no/such/program'] });
     await assert.rejects(launch(task), /CannotStart|no such file/i);
-    assert.equal(exits.some(({ taskId }) => taskId === task.id), false);
+    assert.equal(
+      exits.some(({ taskId }) => taskId === task.id),
+      false,
+    );
   });
 
-  it('stops by the image\'s signal, and kills', async () => {
+  it("stops by the image's signal, and kills", async () => {
     const trap = newTask({ command: ['/bin/sh', '-c', 'trap "exit 3" TERM; echo ready; while :; do sleep 0.05; done'] });
     await launch(trap);
     for await (const { text } of engine.logs({ taskId: trap.id, name: 'a' }, { follow: true })) if (text === 'ready') break;
@@ -141,7 +152,11 @@ describe('containers by crun or runc', { skip, timeout: 120_000 }, () => {
       exitCode: 4,
       output: '5\n',
     });
-    const long = await engine.exec(key, { command: shell('while :; do echo yyyyyyyyyyyyyyy; done'), timeout: 300, outputLimit: 50 });
+    const long = await engine.exec(key, {
+      command: shell('while :; do echo yyyyyyyyyyyyyyy; done'),
+      timeout: 300,
+      outputLimit: 50,
+    });
     assert.equal(long.kind, 'timed-out');
     assert.equal(long.output.length, 50);
     const missing = await engine.exec(key, { command: ['/nothing'], timeout: 10_000, outputLimit: 1000 });
@@ -177,7 +192,10 @@ describe('containers by crun or runc', { skip, timeout: 120_000 }, () => {
     assert.equal(found.get(ends.id)?.exitCode, 8);
     await fs.writeFile(`${gate}/first`, '');
     assert.equal((await exitOf(runs)).exitCode, 9);
-    assert.equal(exits.some(({ taskId }) => taskId === ends.id), false);
+    assert.equal(
+      exits.some(({ taskId }) => taskId === ends.id),
+      false,
+    );
   });
 
   it('tells the end of a container whose waiting parent was killed', async () => {

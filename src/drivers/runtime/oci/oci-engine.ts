@@ -58,7 +58,6 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
   const folder = await fs.realpath(options.folder);
   const runtime = await findRuntime(options.binary);
   const bootId = await readBootId();
-  // The runtime's own state is of one run of the machine; only what holds a socket's short path would have to be elsewhere.
   const stateFolder = `${folder}/runtime`;
   const cgroups = findCgroups();
   await checkMachine({ folder, runtime, stateFolder, ids, cgroups });
@@ -121,7 +120,9 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
     await records.saveTask(record);
     await makeVolumes(task);
     await cgroups.limit(record.cgroupsPath, task).catch((error: unknown) => {
-      throw new ContainerError('CannotCreateContainerError', `the limits of the task cannot be set: ${String(error)}`, { cause: error });
+      throw new ContainerError('CannotCreateContainerError', `the limits of the task cannot be set: ${String(error)}`, {
+        cause: error,
+      });
     });
     if (task.networkMode === 'host') record.hostAddress = '127.0.0.1';
     if (task.networkMode === 'bridge') record.hostAddress = await networks.gateway();
@@ -142,9 +143,13 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
         await fs.mkdir(path, { recursive: true });
       } catch (error) {
         if (errorCode(error) === 'EEXIST') continue;
-        throw new ContainerError('CannotCreateVolumeError', `volume ${name}: ${error instanceof Error ? error.message : String(error)}`, {
-          cause: error,
-        });
+        throw new ContainerError(
+          'CannotCreateVolumeError',
+          `volume ${name}: ${error instanceof Error ? error.message : String(error)}`,
+          {
+            cause: error,
+          },
+        );
       }
     }
   }
@@ -173,7 +178,9 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
     host: () => describeMachine(folder, ids, runtime),
     observe(next) {
       listener = next;
-      void adopt().catch((error: unknown) => log.error('containers of before could not be found again', { error: String(error) }));
+      void adopt().catch((error: unknown) =>
+        log.error('containers of before could not be found again', { error: String(error) }),
+      );
     },
     resolve: (image) => source.resolve(image),
     async pull(image) {
@@ -261,6 +268,7 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
     async close() {
       runner.close();
       await networks.close();
+      if (tasks.size === 0) await cgroups.remove(`/holdfast/${installation}`);
       await layers.close();
     },
   };

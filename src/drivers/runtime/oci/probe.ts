@@ -20,12 +20,12 @@ export interface ProbeInput {
  * namespace of mounts, the runtime, cgroups. Raises `ResourceInitializationError` with what failed.
  */
 export async function checkMachine({ folder, runtime, stateFolder, ids, cgroups }: ProbeInput): Promise<void> {
-  if (os.userInfo().uid !== 0)
-    fail('containers are run by root alone; start the server as root, or set HOLDFAST_RUNTIME=docker');
+  if (os.userInfo().uid !== 0) fail('containers are run by root alone; start the server as root, or set HOLDFAST_RUNTIME=docker');
   const id = `probe-${Buffer.from(ids.bytes(16)).toString('hex')}`;
   const at = `${folder}/${id}`;
   const cgroupsPath = `/holdfast/${id}`;
-  for (const name of ['empty', 'upper', 'work', 'rootfs', 'run']) await fs.mkdir(`${at}/${name}`, { recursive: true, mode: 0o700 });
+  for (const name of ['empty', 'upper', 'work', 'rootfs', 'run'])
+    await fs.mkdir(`${at}/${name}`, { recursive: true, mode: 0o700 });
   try {
     await fs.writeFile(`${at}/config.json`, JSON.stringify(await probeSpec(cgroupsPath)));
     const overlay = 'lowerdir=empty,upperdir=upper,workdir=work';

@@ -52,7 +52,10 @@ export interface Records {
 export function openRecords(folder: string): Records {
   const named = (name: string): string => {
     if (!NAME.test(name))
-      throw new ContainerError('CannotCreateContainerError', `${JSON.stringify(name.slice(0, 100))} is no name of a task or container`);
+      throw new ContainerError(
+        'CannotCreateContainerError',
+        `${JSON.stringify(name.slice(0, 100))} is no name of a task or container`,
+      );
     return name;
   };
   const taskFolder = (taskId: string): string => `${folder}/tasks/${named(taskId)}`;

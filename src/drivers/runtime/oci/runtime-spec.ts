@@ -218,7 +218,10 @@ function buildMounts(input: RuntimeSpecInput, ownIpc: boolean): Mount[] {
     mount('/sys', 'sysfs', sys),
     mount('/sys/fs/cgroup', 'cgroup', `${sys} relatime`),
     ...(ownIpc
-      ? [mount('/dev/mqueue', 'mqueue', 'nosuid noexec nodev'), mount('/dev/shm', 'tmpfs', `nosuid noexec nodev mode=1777 size=${shm}m`)]
+      ? [
+          mount('/dev/mqueue', 'mqueue', 'nosuid noexec nodev'),
+          mount('/dev/shm', 'tmpfs', `nosuid noexec nodev mode=1777 size=${shm}m`),
+        ]
       : [bind('/dev/mqueue', '/dev/mqueue', false), bind('/dev/shm', '/dev/shm', false)]),
     ...spec.tmpfs.map(({ containerPath, size, mountOptions }) =>
       mount(absolute(containerPath, 'tmpfs'), 'tmpfs', ['nosuid', 'nodev', `size=${size}m`, ...mountOptions].join(' ')),

@@ -143,7 +143,12 @@ export function containerSpec(name: string, more: Partial<ContainerSpec> = {}): 
   };
 }
 
-export function taskSpec(id: string, networkMode: TaskSpec['networkMode'], containers: ContainerSpec[], more: Partial<TaskSpec> = {}): TaskSpec {
+export function taskSpec(
+  id: string,
+  networkMode: TaskSpec['networkMode'],
+  containers: ContainerSpec[],
+  more: Partial<TaskSpec> = {},
+): TaskSpec {
   return {
     id,
     arn: `arn:aws:ecs:us-east-1:123456789012:task/test/${id}`,

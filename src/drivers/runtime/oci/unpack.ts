@@ -23,21 +23,21 @@ export function createUnpacker(): Unpacker {
     else turns++;
   }
 
-  function run(job: UnpackJob): Promise<WrittenLayer> {
+  async function run(job: UnpackJob): Promise<WrittenLayer> {
     const source = import.meta.url.endsWith('.ts') ? './unpack-worker.ts' : './unpack-worker.js';
     const worker = new Worker(new URL(source, import.meta.url));
     running.add(worker);
-    return new Promise<WrittenLayer>((resolve, reject) => {
+    const answer = new Promise<WrittenLayer>((resolve, reject) => {
       const late = setTimeout(
         () => reject(new TarError('the layer takes longer than 30 minutes to unpack')),
         LONGEST_MILLISECONDS,
       );
       late.unref();
-      worker.on('message', (answer: UnpackAnswer) => {
+      worker.on('message', (said: UnpackAnswer) => {
         clearTimeout(late);
-        if ('layer' in answer) resolve(answer.layer);
-        else if (answer.isLayerAtFault) reject(new TarError(answer.message));
-        else reject(Object.assign(new Error(answer.message), { code: answer.code }));
+        if ('layer' in said) resolve(said.layer);
+        else if (said.isLayerAtFault) reject(new TarError(said.message));
+        else reject(Object.assign(new Error(said.message), { code: said.code }));
       });
       worker.on('error', (error) => reject(error instanceof Error ? error : new Error(String(error))));
       worker.on('exit', () => {
@@ -45,10 +45,13 @@ export function createUnpacker(): Unpacker {
         reject(new Error('the unpacking thread ended before its layer'));
       });
       worker.postMessage(job);
-    }).finally(() => {
-      running.delete(worker);
-      return worker.terminate();
     });
+    try {
+      return await answer;
+    } finally {
+      running.delete(worker);
+      await worker.terminate();
+    }
   }
 
   return {

@@ -32,7 +32,8 @@ export async function writeLayer(entries: AsyncIterable<TarEntry>, root: string,
   const folder = createLayerFolder(rootPath);
   const layer: WrittenLayer = { entries: 0, bytes: 0, opaque: [], skippedDevices: 0, droppedAttributes: 0 };
   const hidden: Buffer[] = [];
-  const opaque = new Map<string, Buffer>();
+  /** Of folders that show nothing from below: a name in each. */
+  const emptied: Buffer[] = [];
   let fifos = 0;
 
   for await (const entry of entries) {
@@ -40,7 +41,7 @@ export async function writeLayer(entries: AsyncIterable<TarEntry>, root: string,
     const below = nameOf(entry);
     if (entry.xattrs.size > 0) layer.droppedAttributes++;
     if (below.subarray(0, WHITEOUT.length).equals(WHITEOUT)) {
-      noteWhiteout(folder, entry, below, hidden, opaque);
+      noteWhiteout(entry, below, hidden, emptied);
       continue;
     }
     if (entry.type === 'character-device' && entry.deviceMajor === 0 && entry.deviceMinor === 0) {
@@ -80,6 +81,7 @@ export async function writeLayer(entries: AsyncIterable<TarEntry>, root: string,
         refuse(entry, `is of the unknown type ${JSON.stringify(entry.typeFlag)}`);
     }
   }
+  const opaque = findOpaque(folder, emptied);
   hide(folder, hidden, opaque, scratch);
   makeOpaque([...opaque.values()], rootPath, scratch);
   layer.opaque = [...opaque.values()].map((path) => path.subarray(rootPath.length).toString('base64'));
@@ -87,19 +89,11 @@ export async function writeLayer(entries: AsyncIterable<TarEntry>, root: string,
   return layer;
 }
 
-function noteWhiteout(
-  folder: LayerFolder,
-  entry: TarEntry,
-  base: Buffer,
-  hidden: Buffer[],
-  opaque: Map<string, Buffer>,
-): void {
+/** Only the names are noted: where they lead is asked when no entry can change it any more. */
+function noteWhiteout(entry: TarEntry, base: Buffer, hidden: Buffer[], emptied: Buffer[]): void {
   const parent = entry.name.subarray(0, entry.name.length - base.length);
   if (base.equals(OPAQUE)) {
-    // A link on the way to it is refused: it would hide something else in a container than here.
-    if (folder.placeExactly(join(parent, Buffer.from('x'))) === undefined) folder.place(join(parent, Buffer.from('x')));
-    const { folder: path } = folder.placeExactly(join(parent, Buffer.from('x'))) as Place;
-    opaque.set(path.toString('latin1'), path);
+    emptied.push(join(parent, Buffer.from('x')));
     return;
   }
   // AUFS kept its own records under such names; they hide nothing.
@@ -108,6 +102,17 @@ function noteWhiteout(
   if (name.length === 0 || name.equals(Buffer.from('.')) || name.equals(Buffer.from('..')))
     refuse(entry, 'hides a folder by a name that is none');
   hidden.push(Buffer.concat([parent, name]));
+}
+
+/** A link on the way is refused: it would hide something else in a container than here. */
+function findOpaque(folder: LayerFolder, emptied: Buffer[]): Map<string, Buffer> {
+  const opaque = new Map<string, Buffer>();
+  for (const name of emptied) {
+    if (folder.placeExactly(name) === undefined) folder.place(name);
+    const { folder: path } = folder.placeExactly(name) as Place;
+    opaque.set(path.toString('latin1'), path);
+  }
+  return opaque;
 }
 
 async function writeFile(path: Buffer, entry: TarEntry): Promise<void> {
