@@ -20,8 +20,8 @@ import type {
  *
  * Promises, held by every driver (`src/orchestrator/container-engine.contract.ts`):
  * - Containers run on when the server goes away, killed without warning or not, and `list` finds them when it comes back.
- * - The end of every run of a container reaches the listener once and once only for each life of the server, also if it came to
- *   its end while the engine (or the server) was away and `list` did not tell it as exited already.
+ * - The end of every run of a container reaches the listener, also when it came while the engine was out of reach; what ended before
+ *   the server came back is in `list`. An end may be told twice, and then with the same `at`, which is `finishedAt` in `list`.
  * - `prepare`, `create`, `release` and `remove` may be repeated: what is there, or gone, already is no failure.
  * - Acts on different tasks do not wait for each other.
  */
