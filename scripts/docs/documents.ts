@@ -1,6 +1,7 @@
 import { apiPage } from './api.ts';
 import { cliPage } from './cli.ts';
 import { ecrOperationsTables } from './ecr.ts';
+import { ecsOperationsTables } from './ecs.ts';
 import { roomsTable } from './rooms.ts';
 import { settingsPage } from './settings.ts';
 
@@ -19,6 +20,7 @@ export const documents: GeneratedDocument[] = [
   { path: 'docs/cli.md', write: cliPage },
   { path: 'docs/settings.md', write: settingsPage },
   { path: 'docs/ecr-api.md', part: 'operations', write: ecrOperationsTables },
+  { path: 'docs/ecs-api.md', part: 'operations', write: ecsOperationsTables },
   { path: 'docs/ARCHITECTURE.md', part: 'rooms', write: roomsTable },
 ];
 

@@ -48,7 +48,7 @@ export function createAccountSettings(context: OrchestratorContext): AccountSett
     const { values } = SETTINGS[name];
     if (!(values instanceof RegExp ? values.test(value) : values.includes(value)))
       throw invalidParameter(
-        `The setting '${name}' cannot be '${value}'.${values instanceof RegExp ? '' : ` It can be: ${values.join(', ')}.`}`,
+        `The setting '${name}' cannot be '${value.slice(0, 100)}'.${values instanceof RegExp ? '' : ` It can be: ${values.join(', ')}.`}`,
       );
     const { account, region } = caller;
     await meta.transact((transaction) =>

@@ -19,7 +19,9 @@ export interface UsedToken {
 export function fingerprintOf(input: { clientToken?: string }): string {
   const { clientToken: _, ...rest } = input;
   return digestOf(
-    JSON.stringify(rest, (_key, value: unknown) => (isPlain(value) ? Object.fromEntries(Object.entries(value).sort()) : value)),
+    JSON.stringify(rest, (_key, value: unknown) =>
+      isPlain(value) ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1))) : value,
+    ),
   );
 }
 

@@ -256,9 +256,13 @@ function mergeSettings(before: ClusterSetting[], given: Given<ClusterSetting>[] 
   for (const { name = '', value = '' } of given as { name?: string; value?: string }[]) {
     const values = SETTINGS[name];
     if (values === undefined)
-      throw invalidParameter(`There is no cluster setting '${name}'. There are: ${Object.keys(SETTINGS).join(', ')}.`);
+      throw invalidParameter(
+        `There is no cluster setting '${name.slice(0, 100)}'. There are: ${Object.keys(SETTINGS).join(', ')}.`,
+      );
     if (!values.includes(value))
-      throw invalidParameter(`The cluster setting '${name}' cannot be '${value}'. It can be: ${values.join(', ')}.`);
+      throw invalidParameter(
+        `The cluster setting '${name}' cannot be '${value.slice(0, 100)}'. It can be: ${values.join(', ')}.`,
+      );
     merged.set(name, { name, value } as ClusterSetting);
   }
   return [...merged.values()];

@@ -14,12 +14,3 @@ export interface ServiceDirectory {
   /** A host of the cluster takes tasks from now on, or takes none: its services may have to move. */
   hostsChanged(clusterId: number): void;
 }
-
-/** For a room without services. */
-export const noServices: ServiceDirectory = {
-  count: async () => [],
-  find: async () => undefined,
-  needsTaskDefinition: async () => false,
-  hasTaggable: async () => false,
-  hostsChanged() {},
-};

@@ -224,8 +224,8 @@ export function createTasks(context: OrchestratorContext): Tasks {
 
   async function protect(protected_: string[], until: number | undefined): Promise<TaskRow[]> {
     const changes = await meta.transact((transaction) =>
-      changeTasks(transaction, protected_, ({ protectedUntil: _, ...row }) =>
-        row.desiredStatus === 'STOPPED' ? undefined : { ...row, ...(until === undefined ? {} : { protectedUntil: until }) },
+      changeTasks(transaction, protected_, (row) =>
+        row.desiredStatus === 'STOPPED' ? undefined : { ...row, protectedUntil: until },
       ),
     );
     tell(changes);

@@ -4,7 +4,7 @@ import type { Caller, Place } from '../../core/place.ts';
 import type { Orchestrator, OrchestratorOperations } from '../../orchestrator/orchestrator.ts';
 import { commonGrammar } from '../aws/grammar.ts';
 import { readShape, type Violation } from '../aws/read-shape.ts';
-import type { StructureShape } from '../aws/shape.ts';
+import type { AnyStructure, StructureShape } from '../aws/shape.ts';
 import { reviveDates } from './dates.ts';
 
 /** One request: who asks, where, and what they may do. */
@@ -19,6 +19,8 @@ export interface EcsCall {
 export type EcsOperation =
   | {
       kind: 'implemented';
+      /** What it takes. */
+      input: AnyStructure;
       call(input: JsonObject, call: EcsCall): Promise<object>;
     }
   | {
@@ -43,6 +45,7 @@ export function operation<const Name extends keyof OrchestratorOperations>(
   const shape: StructureShape<InputOf<Name>> = { type: 'structure', members };
   return {
     kind: 'implemented',
+    input: shape as AnyStructure,
     async call(json, { caller, orchestrator, authorize }) {
       const input = parseInput(shape, json);
       const arns = resources(input, caller);
