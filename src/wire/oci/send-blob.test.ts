@@ -18,8 +18,6 @@ interface World {
   pool: BufferPool;
   /** Resolves, with the outcome, when the next answer is over and its reader is closed. */
   over(): Promise<unknown>;
-  /** Resolves when the next connection whose answer is under way is gone, and all that follows from it at once has happened. */
-  gone(): Promise<unknown>;
   reads(): number;
 }
 
@@ -28,10 +26,8 @@ async function serve(t: TestContext, change: (read: BlobReader['read']) => BlobR
   const sender = createBlobSender(pool);
   let reads = 0;
   let settle: (outcome: unknown) => void = () => {};
-  let left: () => void = () => {};
   const server = createServer((request, response) => {
     let closed = false;
-    response.once('close', () => setImmediate(left));
     const read = change(async (into, position) => {
       assert.equal(closed, false, 'read after close');
       reads++;
@@ -58,7 +54,6 @@ async function serve(t: TestContext, change: (read: BlobReader['read']) => BlobR
     pool,
     reads: () => reads,
     over: () => new Promise((resolve) => (settle = resolve)),
-    gone: () => new Promise<void>((resolve) => (left = resolve)),
   };
 }
 
@@ -120,29 +115,5 @@ test('a blob that ends early never looks whole', async (t) => {
   assert.equal(answer.status, 200);
   await assert.rejects(answer.arrayBuffer());
   assert.match(String(await done), /shorter than its record/);
-  assert.equal(pool.lent, 0);
-});
-
-test('buffers are lent to nobody else while the disk still reads into them', async (t) => {
-  const disk = Promise.withResolvers<void>();
-  const waiting = Promise.withResolvers<void>();
-  let calls = 0;
-  const { port, over, gone, pool } = await serve(t, (read) => async (into, position) => {
-    if (++calls === 2) {
-      waiting.resolve();
-      await disk.promise;
-    }
-    return read(into, position);
-  });
-  const [done, left] = [over(), gone()];
-  const socket = connect(port, '127.0.0.1');
-  socket.on('error', () => {});
-  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-  await Promise.all([once(socket, 'readable'), waiting.promise]);
-  socket.destroy();
-  await left;
-  assert.notEqual(pool.lent, 0);
-  disk.resolve();
-  await done;
   assert.equal(pool.lent, 0);
 });
