@@ -1,4 +1,5 @@
 import type { Failure, RunTaskRequest, RunTaskResponse, StartTaskRequest, StartTaskResponse, Task } from '@aws-sdk/client-ecs';
+import { describeCauses } from '../core/logger.ts';
 import { containerInstanceArn, nameOf, taskArn } from './arn.ts';
 import { decideCapacity } from './capacity-strategy.ts';
 import { checkOverrides, checkPlatformVersion, checkRunnable } from './check-runnable.ts';
@@ -42,7 +43,13 @@ export function createRunTask(context: OrchestratorContext, tasks: Tasks, descri
     });
     if (made === undefined) return undefined;
     // The answer does not wait for the runtime: what becomes of a task is seen on the task.
-    for (const row of made) void tasks.launch(row);
+    for (const row of made)
+      tasks
+        .launch(row)
+        // Its row says that it is to run: it is launched when the server starts next.
+        .catch((error: unknown) =>
+          context.log.error('a task could not be launched', { task: row.id, error: describeCauses(error) }),
+        );
     return made;
   }
 

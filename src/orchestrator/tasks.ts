@@ -8,6 +8,7 @@ import type { Digest } from '../core/digest.ts';
 import { describeCauses } from '../core/logger.ts';
 import type { ImageToRun, ObservedTask } from './ports.ts';
 import { putTags, dropTags, tagsOf } from './resource-tags.ts';
+import { readReference } from './image-holds.ts';
 import { taskDefinitionById, type TaskDefinitionRecord } from './task-definition-rows.ts';
 import { pinImage, writtenDigest } from './task-image.ts';
 import { toTask, type StopCode, type TaskDocument, type TaskRow } from './task-rows.ts';
@@ -175,7 +176,8 @@ export function createTasks(context: OrchestratorContext): Tasks {
       const tags = (await tagsOf(meta.read, [arn])).get(arn) ?? {};
       const credentials = new Map<string, NonNullable<ImageToRun['credentials']>>();
       for (const { name, reference } of task.document.containers) {
-        const login = await context.pullCredentials?.(reference);
+        // Of a name that is no reference the runtime tells in the words of a pull.
+        const login = readReference(reference) === undefined ? undefined : await context.pullCredentials?.(reference);
         if (login !== undefined) credentials.set(name, login);
       }
       const now = await find(task.id);
