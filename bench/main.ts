@@ -43,7 +43,7 @@ for (const name of chosen) {
   writeFileSync(
     results,
     `# Benchmarks\n\nWritten by \`npm run bench\`.\n${[...sections]
-      .sort()
+      .sort(([one], [other]) => (one < other ? -1 : 1))
       .map(([title, text]) => `\n## ${title}\n\n${text}\n`)
       .join('')}`,
   );

@@ -32,7 +32,7 @@ export async function run(report: Report): Promise<void> {
   const ours = await startHoldfast([REPOSITORY, 'tags', 'empty']);
   const theirs = await startDockerRegistry();
   try {
-    report.row('start to first answer', `${Math.round(ours.startMs)} ms`, 'promised: 500 ms');
+    await starts(report, ours);
     report.row('memory when idle', mib(memoryOf(ours.processId ?? 0).now), 'promised: 110 MiB');
     const large = await pushes(report, ours, theirs, folder);
     await pulls(report, ours, theirs, large, folder);
@@ -44,6 +44,21 @@ export async function run(report: Report): Promise<void> {
     await theirs.close();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The first start of all compiles the server; what it leaves behind is there for every later one. */
+async function starts(report: Report, first: { startMs: number }): Promise<void> {
+  const later: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const peer = await startHoldfast([]);
+    later.push(peer.startMs);
+    await peer.close();
+  }
+  report.row(
+    'start to first answer',
+    `${Math.round(median(later))} ms`,
+    `promised: 500 ms; the first one here took ${Math.round(first.startMs)} ms`,
+  );
 }
 
 async function pushes(report: Report, ours: Peer, theirs: Peer, folder: string): Promise<Blob> {
@@ -171,16 +186,7 @@ async function besidePush(report: Report, ours: Peer, folder: string): Promise<v
 }
 
 async function manyTags(report: Report, ours: Peer): Promise<void> {
-  for (const [repository, count] of [['tags', 10_000]] as const) {
-    const { body, mediaType } = await smallImage(ours, repository);
-    for (let n = 0; n < count; n += 500) {
-      const query = Array.from({ length: 20 }, (_, group) =>
-        Array.from({ length: 25 }, (_, m) => `tag=t${n + group * 25 + m}`).join('&'),
-      );
-      for (const [group, tags] of query.entries())
-        await putManifest(ours, repository, await variant(body, Math.floor(n / 500) * 20 + group), mediaType, tags);
-    }
-  }
+  await fillTags(ours, 0, 10_000);
   const full: number[] = [];
   const empty: number[] = [];
   for (let n = 0; n < 200; n++) {
@@ -188,7 +194,7 @@ async function manyTags(report: Report, ours: Peer): Promise<void> {
       ['tags', full],
       ['empty', empty],
     ] as const) {
-      const { body, mediaType } = await smallImage(ours, repository);
+      const { body } = await smallImage(ours, repository);
       const manifest = await variant(body, 1_000_000 + n);
       const started = performance.now();
       await putManifest(ours, repository, manifest, mediaType, `tag=fresh${n}`);
@@ -200,13 +206,29 @@ async function manyTags(report: Report, ours: Peer): Promise<void> {
     ratio(median(full), median(empty)),
     `${median(full).toFixed(2)} and ${median(empty).toFixed(2)} ms into few; promised: within 20 %`,
   );
+  await fillTags(ours, 10_000, 100_000);
   const lists: number[] = [];
   for (let n = 0; n < 50; n++) {
     const started = performance.now();
     await (await fetch(`${ours.url}/v2/tags/tags/list?n=100`, { headers: ours.headers })).arrayBuffer();
     lists.push(performance.now() - started);
   }
-  report.row('first page of 10,000 tags', `${median(lists).toFixed(2)} ms`, 'promised: 10 ms at 100,000');
+  report.row('first page of 100,000 tags', `${median(lists).toFixed(2)} ms`, 'promised: 10 ms');
+}
+
+/** Tags `from` to `to`, a hundred on each image, some images at a time. */
+async function fillTags(peer: Peer, from: number, to: number): Promise<void> {
+  const each = 100;
+  const { body } = await smallImage(peer, 'tags');
+  for (let n = from; n < to; n += each * 8) {
+    const firsts = Array.from({ length: 8 }, (_, group) => n + group * each).filter((first) => first < to);
+    await Promise.all(
+      firsts.map(async (first) => {
+        const tags = Array.from({ length: Math.min(each, to - first) }, (_, m) => `tag=t${first + m}`).join('&');
+        await putManifest(peer, 'tags', await variant(body, first), mediaType, tags);
+      }),
+    );
+  }
 }
 
 async function inTurns(

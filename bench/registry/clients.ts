@@ -131,7 +131,7 @@ export async function pullParallel(peer: Peer, repository: string, blobs: Blob[]
   const headers = Object.entries(peer.headers).map(([name, value]) => `header = "${name}: ${value}"`);
   writeFileSync(configFile, [...headers, ...lines].join('\n'));
   const started = performance.now();
-  await curl(['-Z', '--parallel-immediate', '--parallel-max', String(blobs.length), '-K', configFile]);
+  await curl(['--no-progress-meter', '-Z', '--parallel-immediate', '--parallel-max', String(blobs.length), '-K', configFile]);
   return (performance.now() - started) / 1000;
 }
 
