@@ -35,11 +35,12 @@ describe('remembered queries', () => {
     const remembered = rememberQuery(meta, query, (row) => row);
     for (let round = 0; round < 200; round++) {
       const value = round % 2;
-      const reads = [remembered.find([one.id])];
+      const read = async () => remembered.find([one.id]);
+      const reads = [read()];
       const changed = change(value);
       for (let turn = 0; turn < round % 12; turn++) {
-        reads.push(remembered.find([one.id]));
-        await undefined;
+        reads.push(read());
+        await Promise.resolve();
       }
       await changed;
       assert.equal((await remembered.find([one.id]))?.scan_on_push, value);
