@@ -123,7 +123,7 @@ export async function listDeployments(api: AwsApi, cluster: string, service: str
         taskDefinition: lastPart(textOf(revision?.['taskDefinition'])),
         status: textOf(brief['status']),
         createdAt: numberOf(brief['createdAt']) * 1000,
-        current: false,
+        current: currentArns.has(arn),
         images: objectsOf(revision?.['containerImages']).map((image) => {
           const digest = textOf(image['imageDigest']);
           return {

@@ -43,11 +43,19 @@ export const ps: Command = {
         };
         found.push(...(await listTasks(api, scope)).map((task) => ({ ...task, cluster })));
       }
+      const tasks = options['all'] === true ? found : found.filter(({ state }) => state !== 'STOPPED');
+      const failures = service === undefined ? [] : await readFailures(context, api, found);
       if (options['json'] === true) {
-        writeJson(context.stdout, { tasks: found });
+        writeJson(context.stdout, { tasks, ...(service === undefined ? {} : { failures }) });
         return 0;
       }
-      await show(context, api, found, { failures: service !== undefined, stopped: options['all'] === true });
+      if (tasks.length === 0) writeLine(context.stdout, options['all'] === true ? 'There are no tasks.' : 'No task runs.');
+      else showTasks(context, tasks);
+      for (const { task, reason, log } of failures) {
+        writeLine(context.stdout);
+        writeLine(context.stdout, `Task ${task.slice(0, 8)} failed: ${printable(reason)}`);
+        for (const line of log) writeLine(context.stdout, `  ${printable(line)}`);
+      }
       return 0;
     } finally {
       api.close();
@@ -60,48 +68,46 @@ async function hasService(api: AwsApi, cluster: string, service: string): Promis
   return arns.some((arn) => lastPart(arn) === service);
 }
 
-async function show(
+function showTasks(context: CommandContext, tasks: ShownTask[]): void {
+  const rows = tasks.flatMap((task) =>
+    task.containers.map((container, index) => [
+      index === 0 ? task.id.slice(0, 8) : '',
+      index === 0 ? (task.service ?? '-') : '',
+      container.name,
+      tagOf(container),
+      digestOf(container),
+      stateOf(task, container),
+      index === 0 ? age(context, task.since) : '',
+      container.tagMovedTo === undefined ? '' : short(container.tagMovedTo),
+    ]),
+  );
+  const columns = [
+    'TASK',
+    { header: 'SERVICE', cut: 'middle' as const },
+    { header: 'CONTAINER', cut: 'end' as const },
+    { header: 'IMAGE', cut: 'middle' as const },
+    { header: 'DIGEST', cut: 'never' as const },
+    'STATE',
+    'AGE',
+    { header: 'TAG MOVED TO', cut: 'never' as const },
+  ];
+  context.stdout.write(formatTable(columns, rows, tableWidth(context.stdout)));
+}
+
+/** The last tasks that failed, each with the end of what it wrote. */
+async function readFailures(
   context: CommandContext,
   api: AwsApi,
   tasks: (ShownTask & { cluster: string })[],
-  what: { failures: boolean; stopped: boolean },
-): Promise<void> {
-  const { stdout } = context;
-  const listed = what.stopped ? tasks : tasks.filter(({ state }) => state !== 'STOPPED');
-  if (listed.length === 0) writeLine(stdout, what.stopped ? 'There are no tasks.' : 'No task runs.');
-  else {
-    const rows = listed.flatMap((task) =>
-      task.containers.map((container, index) => [
-        index === 0 ? task.id.slice(0, 8) : '',
-        index === 0 ? (task.service ?? '-') : '',
-        container.name,
-        tagOf(container),
-        digestOf(container),
-        stateOf(task, container),
-        index === 0 ? age(context, task.since) : '',
-        container.tagMovedTo === undefined ? '' : short(container.tagMovedTo),
-      ]),
-    );
-    const columns = [
-      'TASK',
-      { header: 'SERVICE', cut: 'middle' as const },
-      { header: 'CONTAINER', cut: 'end' as const },
-      { header: 'IMAGE', cut: 'middle' as const },
-      { header: 'DIGEST', cut: 'never' as const },
-      'STATE',
-      'AGE',
-      { header: 'TAG MOVED TO', cut: 'never' as const },
-    ];
-    stdout.write(formatTable(columns, rows, tableWidth(stdout)));
-  }
-  if (!what.failures) return;
+): Promise<{ task: string; reason: string; log: string[] }[]> {
   const failed = tasks.filter(hasFailed).slice(-FAILED_SHOWN);
-  for (const task of failed) {
-    writeLine(stdout);
-    writeLine(stdout, `Task ${task.id.slice(0, 8)} failed: ${printable(failureOf(task))}`);
-    for (const line of await readLog(context, api.server, { task: task.id, cluster: task.cluster, tail: LAST_LINES }))
-      writeLine(stdout, `  ${printable(line)}`);
-  }
+  return Promise.all(
+    failed.map(async (task) => ({
+      task: task.id,
+      reason: failureOf(task),
+      log: await readLog(context, api.server, { task: task.id, cluster: task.cluster, tail: LAST_LINES }),
+    })),
+  );
 }
 
 /** Stopped by itself: not because it was scaled in or somebody said so. */
