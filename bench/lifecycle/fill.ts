@@ -71,9 +71,11 @@ export async function fillRepository(
         await transaction
           .insertInto('tag')
           .values(
-            [String(index), ...(environment === undefined ? [] : [`${environment}-${index}`]), ...(index % 7 === 0 ? [`env${index % 49}-${index}`] : [])].map(
-              (name) => ({ repository_id: repository.id, name, manifest_id: id, updated_at: pushedAt }),
-            ),
+            [
+              String(index),
+              ...(environment === undefined ? [] : [`${environment}-${index}`]),
+              ...(index % 7 === 0 ? [`env${index % 49}-${index}`] : []),
+            ].map((name) => ({ repository_id: repository.id, name, manifest_id: id, updated_at: pushedAt })),
           )
           .execute();
       }

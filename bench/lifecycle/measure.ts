@@ -1,6 +1,7 @@
-/** One measurement in a process of its own: `measure.ts KIND IMAGES RULES`. Prints JSON: milliseconds and, by the caller, memory. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+/**
+ * One step in a process of its own: `measure.ts evaluate|fill|verdicts|explain|apply IMAGES RULES FOLDER`. Prints JSON. The database
+ * is filled by one process and measured by another, so that the memory is the measured work's.
+ */
 import { join } from 'node:path';
 import { createManualClock } from '../../src/core/clock.ts';
 import { digestOf, type Digest } from '../../src/core/digest.ts';
@@ -14,6 +15,7 @@ import { systemClock } from '../../src/drivers/system/clock.ts';
 import { systemIds } from '../../src/drivers/system/ids.ts';
 import { createLifecycle } from '../../src/lifecycle/create-lifecycle.ts';
 import { evaluateLifecycle, type LifecycleImage } from '../../src/lifecycle/evaluate.ts';
+import { evaluateRepository } from '../../src/lifecycle/explain.ts';
 import { lifecycleMigrations } from '../../src/lifecycle/migrations.ts';
 import { parseLifecyclePolicy } from '../../src/lifecycle/parse-policy.ts';
 import type { LifecycleTables } from '../../src/lifecycle/schema.ts';
@@ -25,7 +27,7 @@ import { fillRepository } from './fill.ts';
 const DAY = 86_400_000;
 const NOW = Date.UTC(2026, 0, 1);
 const caller: Caller = { account: '123456789012', region: 'us-east-1', principal: 'arn:aws:iam::123456789012:user/bench' };
-const [kind, images, rules] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
+const [kind, images, rules, folder = '.'] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4]), process.argv[5]];
 
 if (kind === 'evaluate') {
   const policy = parseLifecyclePolicy(policyOf(rules));
@@ -34,7 +36,6 @@ if (kind === 'evaluate') {
   const verdicts = evaluateLifecycle(policy, made, NOW);
   print({ ms: performance.now() - started, expired: verdicts.filter(({ verdict }) => verdict === 'expire').length });
 } else {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-bench-lifecycle-'));
   const meta = await openSqliteMeta<LifecycleTables>({
     path: join(folder, 'meta.db'),
     migrations: [...registryMigrations, ...lifecycleMigrations],
@@ -48,25 +49,39 @@ if (kind === 'evaluate') {
     ids: systemIds,
     log: silentLogger,
   });
-  const repository = await registry.repositories.create(caller, 'bench/app' as RepositoryName);
-  await fillRepository(meta, repository, images, NOW);
+  const name = 'bench/app' as RepositoryName;
   const lifecycle = createLifecycle({ meta, registry, clock, ids: systemIds, log: silentLogger, graceMs: DAY });
   const text = rules === 0 ? environments() : policyOf(rules);
-  const started = performance.now();
-  const preview = await lifecycle.explain(repository, text);
-  const previewMs = performance.now() - started;
-  await lifecycle.put(caller, repository, text);
-  await lifecycle.idle();
-  const begun = performance.now();
-  const run = kind === 'apply' ? await lifecycle.run(caller, repository, { confirmed: true }) : undefined;
-  print({ ms: previewMs, applyMs: performance.now() - begun, expired: run?.expired ?? preview.counts.expiring });
+  if (kind === 'fill') {
+    await fillRepository(meta, await registry.repositories.create(caller, name), images, NOW);
+    print({ ms: 0, expired: 0 });
+  } else if (kind === 'verdicts') {
+    const repository = await registry.repositories.get(caller, name);
+    const context = { meta, clock, flushPulls: () => Promise.resolve() };
+    const started = performance.now();
+    const { verdicts } = await evaluateRepository(context, repository, parseLifecyclePolicy(text));
+    print({ ms: performance.now() - started, expired: verdicts.filter(({ verdict }) => verdict === 'expire').length });
+  } else if (kind === 'explain') {
+    const repository = await registry.repositories.get(caller, name);
+    const started = performance.now();
+    const preview = await lifecycle.explain(repository, text);
+    print({ ms: performance.now() - started, expired: preview.counts.expiring });
+  } else {
+    const repository = await registry.repositories.get(caller, name);
+    await lifecycle.put(caller, repository, text);
+    await lifecycle.idle();
+    const started = performance.now();
+    const run = await lifecycle.run(caller, repository, { confirmed: true });
+    print({ ms: performance.now() - started, expired: run.expired });
+  }
   await lifecycle.close();
   await meta.close();
-  await rm(folder, { recursive: true });
 }
 
 function print(result: object): void {
-  process.stdout.write(JSON.stringify({ ...result, mib: process.resourceUsage().maxRSS / 1024 }));
+  process.stdout.write(
+    JSON.stringify({ ...result, mib: process.resourceUsage().maxRSS / 1024, heapMib: process.memoryUsage().heapUsed / 2 ** 20 }),
+  );
 }
 
 function makeImages(count: number): LifecycleImage[] {

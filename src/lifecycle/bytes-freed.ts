@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import type { Digest } from '../core/digest.ts';
 import { chunksOf } from '../registry/image-rows.ts';
 import type { StoredLifecycleImage } from './read-images.ts';
@@ -24,25 +24,31 @@ export async function readBytesFreed(
   const now = withReferrers(images, going);
   const later = withReferrers(images, withEntries(images, now));
   const entries = [...later].filter((digest) => !now.has(digest)).length;
-  const ids = new Map(images.filter(({ digest }) => later.has(digest)).map(({ id, digest }) => [id, now.has(digest)]));
+  const ids = images.filter(({ digest }) => later.has(digest));
+  const [first, rest] = [ids.filter(({ digest }) => now.has(digest)), ids.filter(({ digest }) => !now.has(digest))];
 
-  const uses = new Map<string, { now: number; later: number }>();
-  for (const chunk of chunksOf([...ids.keys()])) {
-    const edges = await database
-      .selectFrom('manifest_blob')
-      .select(['manifest_id', 'digest'])
-      .where('manifest_id', 'in', chunk)
-      .execute();
-    for (const { manifest_id, digest } of edges) {
-      let use = uses.get(digest);
-      if (use === undefined) uses.set(digest, (use = { now: 0, later: 0 }));
-      use.later++;
-      if (ids.get(manifest_id) === true) use.now++;
+  // Most blobs are one image's own: those are added up by the database, and only shared ones are counted here.
+  const shared = new Map<string, { now: number; later: number }>();
+  let [bytes, bytesWithEntries] = [0, 0];
+  for (const [part, isNow] of [
+    [first, true],
+    [rest, false],
+  ] as const) {
+    for (const chunk of chunksOf(part.map(({ id }) => id))) {
+      for (const { digest, uses, own } of await readUses(database, chunk)) {
+        if (digest === '') {
+          bytesWithEntries += Number(own);
+          if (isNow) bytes += Number(own);
+          continue;
+        }
+        let use = shared.get(digest);
+        if (use === undefined) shared.set(digest, (use = { now: 0, later: 0 }));
+        use.later += Number(uses);
+        if (isNow) use.now += Number(uses);
+      }
     }
   }
-
-  let [bytes, bytesWithEntries] = [0, 0];
-  for (const chunk of chunksOf([...uses.keys()])) {
+  for (const chunk of chunksOf([...shared.keys()])) {
     const blobs = await database
       .selectFrom('blob')
       .select((builder) => [
@@ -57,12 +63,32 @@ export async function readBytesFreed(
       .where('blob.digest', 'in', chunk)
       .execute();
     for (const blob of blobs) {
-      const use = uses.get(blob.digest);
+      const use = shared.get(blob.digest);
       if (use?.now === Number(blob.uses)) bytes += blob.bytes;
       if (use?.later === Number(blob.uses)) bytesWithEntries += blob.bytes;
     }
   }
   return { bytes, referrers: now.size - going.size, entries, bytesWithEntries };
+}
+
+/** One row for each blob that other images need as well, and one, without a digest, for all that none does. */
+async function readUses(
+  database: Kysely<LifecycleTables>,
+  manifests: number[],
+): Promise<{ digest: string; uses: number; own: number | null }[]> {
+  const { rows } = await sql<{ digest: string; uses: number; own: number | null }>`
+    select digest, count(*) as uses, sum(own) as own from (
+      select case when is_shared then used.digest else '' end as digest,
+        case when is_shared then 0 else (select bytes from blob where blob.digest = used.digest) end as own
+      from (
+        select manifest_blob.digest, (
+          select count(*) from (select 1 from manifest_blob as other where other.digest = manifest_blob.digest limit 2) as two
+        ) > 1 as is_shared
+        from manifest_blob where manifest_blob.manifest_id in (${sql.join(manifests)})
+      ) as used
+    ) as counted
+    group by digest`.execute(database);
+  return rows;
 }
 
 function withReferrers(images: readonly StoredLifecycleImage[], going: ReadonlySet<Digest>): Set<Digest> {

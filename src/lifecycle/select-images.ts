@@ -60,6 +60,19 @@ export function compileSelection(policy: LifecyclePolicy): SelectRules {
   };
 }
 
+/** Those of the patterns that match none of the tags. */
+export function findUnmatched(patterns: readonly string[], tagLists: Iterable<readonly string[]>): Set<string> {
+  const byText = new Map(patterns.map((text, id): [string, Pattern & { text: string }] => [text, { id, rules: [], text }]));
+  const find = compilePatterns(byText);
+  const unmatched = new Set(patterns);
+  const meet = (pattern: Pattern): void => void unmatched.delete((pattern as Pattern & { text: string }).text);
+  for (const tags of tagLists) {
+    if (unmatched.size === 0) break;
+    for (const tag of tags) find(tag, meet);
+  }
+  return unmatched;
+}
+
 function compilePatterns(byText: ReadonlyMap<string, Pattern>): (tag: string, meet: (pattern: Pattern) => void) => void {
   const exact = new Map<string, Pattern>();
   const prefixes = new Map<string, Pattern>();

@@ -1,6 +1,7 @@
 import { matchesWildcard } from '../core/wildcard.ts';
 import type { LifecycleImage } from './evaluate.ts';
 import type { LifecyclePolicy, LifecycleRule } from './policy.ts';
+import { findUnmatched } from './select-images.ts';
 
 /** What is allowed and probably not meant. */
 export interface PolicyWarning {
@@ -13,11 +14,16 @@ export interface PolicyWarning {
 
 /** A team that releases every month needs what it had before for as long. */
 const RELEASE_CYCLE_DAYS = 30;
+/** Of a large repository, so many of the latest images are looked at for a tag that was meant. */
+const MOST_LOOKED_AT = 10_000;
 
 /** The common mistakes in a policy, in the order of its rules; `images` are those that are there now. Pure. */
 export function warnPolicy(policy: LifecyclePolicy, images: readonly LifecycleImage[]): PolicyWarning[] {
   const warnings: PolicyWarning[] = [];
-  const tags = [...new Set(images.flatMap((image) => image.tags))];
+  const unmatched = findUnmatched(
+    policy.rules.flatMap(({ patterns }) => patterns),
+    images.map((image) => image.tags),
+  );
   for (const [index, rule] of policy.rules.entries()) {
     const warn = (kind: PolicyWarning['kind'], message: string): void => {
       warnings.push({ kind, rule: rule.priority, message: `Rule ${rule.priority}: ${message}` });
@@ -39,8 +45,8 @@ export function warnPolicy(policy: LifecyclePolicy, images: readonly LifecycleIm
         `an image must match all of ${rule.patterns.map((pattern) => `"${pattern}"`).join(', ')} at once, and none here does. Write a rule for each, or "tagMatch": "any" with "holdfast": {"version": 1}.`,
       );
     } else if (rule.tagStatus === 'tagged' && images.length > 0) {
-      const missing = rule.patterns.find((pattern) => !tags.some((tag) => matchesWildcard(pattern, tag)));
-      if (missing !== undefined) warn('no-such-tag-here', noSuchTag(missing, tags));
+      const missing = rule.patterns.find((pattern) => unmatched.has(pattern));
+      if (missing !== undefined) warn('no-such-tag-here', noSuchTag(missing, images));
     }
     if (
       rule.tagStatus === 'any' &&
@@ -58,8 +64,10 @@ export function warnPolicy(policy: LifecyclePolicy, images: readonly LifecycleIm
   return warnings;
 }
 
-function noSuchTag(pattern: string, tags: string[]): string {
-  const near = tags.find((tag) => matchesWildcard(pattern.toLowerCase(), tag.toLowerCase()));
+function noSuchTag(pattern: string, images: readonly LifecycleImage[]): string {
+  const wanted = pattern.toLowerCase();
+  let near: string | undefined;
+  for (const { tags } of images.slice(-MOST_LOOKED_AT)) near ??= tags.find((tag) => matchesWildcard(wanted, tag.toLowerCase()));
   const hint = near === undefined ? 'Is it spelt right?' : `"${near}" differs in its capitals only.`;
   return `no image here has a tag that matches "${pattern}". ${hint}`;
 }
