@@ -95,9 +95,13 @@ async function found<T>(name: string, work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (isFault(error, 'image-unknown') || isFault(error, 'blob-unknown')) throw notFound(name, error);
     if (isFault(error, 'blob-corrupt'))
-      throw new ContainerError('CannotPullContainerError', `${name} is damaged on the disk of this server: push the image again`, {
-        cause: error,
-      });
+      throw new ContainerError(
+        'CannotPullContainerError',
+        `${name} is damaged on the disk of this server: push the image again`,
+        {
+          cause: error,
+        },
+      );
     throw error;
   }
 }
@@ -110,4 +114,3 @@ function answer<T>(reference: string, outcome: Outcome<T>): T {
     passing: kind === 'unreachable' || kind === 'rate-limited',
   });
 }
-

@@ -35,8 +35,7 @@ export function createReadTaskLogs({ meta, runtime }: OrchestratorContext): Read
     if (there !== undefined) query = query.where('cluster.id', '=', there.id);
     const [found, second] = await query.execute();
     if (found === undefined) throw noTask(task);
-    if (second !== undefined)
-      throw invalidParameter(`Several tasks have an id that begins with ${beginning}. Give more of it.`);
+    if (second !== undefined) throw invalidParameter(`Several tasks have an id that begins with ${beginning}. Give more of it.`);
     const names = (JSON.parse(found.document) as { containers: { name: string }[] }).containers.map(({ name }) => name);
     if (request.container !== undefined && !names.includes(request.container))
       throw invalidParameter(
