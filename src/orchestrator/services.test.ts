@@ -352,6 +352,43 @@ describe('services', () => {
     assert.deepEqual(await digests(world), [world.v1]);
   });
 
+  it('put one task on each host when they are daemons, and follow a host that is drained', async (test) => {
+    const hosts = ['a', 'b'].map((letter) => ({ id: letter.repeat(32), cpu: 4096, memory: 4096, attributes: {} }));
+    const world = await start(test, { hosts });
+    await world.orchestrator.operations.CreateService(caller, {
+      serviceName: 'web',
+      taskDefinition: 'web',
+      schedulingStrategy: 'DAEMON',
+    } as Given<CreateServiceRequest>);
+    await world.advance(2_000);
+    const service = await look(world);
+    assert.deepEqual([service.runningCount, service.desiredCount, service.deployments?.[0]?.rolloutState], [2, 2, 'COMPLETED']);
+    const { containerInstanceArns = [] } = await world.orchestrator.operations.ListContainerInstances(caller, {});
+    await world.orchestrator.operations.UpdateContainerInstancesState(caller, {
+      containerInstances: containerInstanceArns.slice(0, 1),
+      status: 'DRAINING',
+    });
+    await world.advance(2_000);
+    assert.equal((await look(world)).runningCount, 1);
+    assert.deepEqual(world.errors, []);
+  });
+
+  it('leave tags alone in a cluster whose version consistency is off', async (test) => {
+    const world = await start(test);
+    await world.orchestrator.operations.UpdateClusterSettings(caller, {
+      cluster: 'default',
+      settings: [{ name: 'versionConsistency' as never, value: 'disabled' }],
+    });
+    await create(world);
+    await world.settle();
+    assert.deepEqual(await events(world), ['has started 3 tasks: (task T) (task T) (task T).']);
+    await world.advance(2_000);
+    assert.deepEqual(
+      (await tasks(world)).map(({ containers }) => containers?.[0]?.image),
+      [1, 2, 3].map(() => `${IMAGE}:stable`),
+    );
+  });
+
   it('and tasks without a service hold what they run, for as long as they run', async (test) => {
     const world = await start(test);
     const { tasks: started } = await world.orchestrator.operations.RunTask(caller, { taskDefinition: 'web' });
