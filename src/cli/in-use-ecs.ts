@@ -47,8 +47,7 @@ async function readServices(account: Pick<AwsAccount, 'call' | 'listTexts'>, clu
     const answer = await account.call('ecs', 'DescribeServiceRevisions', { serviceRevisionArns: chunk });
     for (const revision of objects(answer['serviceRevisions'])) {
       const name = revisions.get(text(revision['serviceRevisionArn'])) ?? text(revision['serviceArn']);
-      for (const container of objects(revision['containerImages']))
-        uses.push(useOf('service', name, environment, container));
+      for (const container of objects(revision['containerImages'])) uses.push(useOf('service', name, environment, container));
     }
   }
   return uses;

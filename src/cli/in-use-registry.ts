@@ -75,7 +75,9 @@ export async function compareUses(
       images.set(key, image);
     }
     if (tag !== undefined) image.tag ??= tag;
-    add(image.usedBy, `${use.kind} ${use.name}`);
+    // A service that is known has a hold too, which tells nothing more.
+    if (use.kind !== 'hold') add(image.usedBy, `${use.kind} ${use.name}`);
+    else if (!image.usedBy.includes(use.name)) add(image.usedBy, `hold: ${use.name}`);
     if (use.environment !== undefined) add(image.environments, use.environment);
     for (const risk of risksOf(there, use, { digest, tag, isPinned: reference.digest !== undefined })) {
       if (!image.risks.some(({ kind, message }) => kind === risk.kind && message === risk.message)) image.risks.push(risk);
@@ -108,9 +110,7 @@ async function readRepository({ account, server }: RegistryOf, repository: strin
     const settings = Array.isArray(described['repositories']) ? described['repositories'][0] : undefined;
     const images = await readAwsImages(account, repository);
     const going =
-      server === undefined
-        ? await readGoing(account, repository, images, time)
-        : await readGoingHere(server, repository);
+      server === undefined ? await readGoing(account, repository, images, time) : await readGoingHere(server, repository);
     return {
       images: new Map(images.map((image) => [image.digest, image])),
       tags: new Map(images.flatMap(({ digest, tags }) => tags.map((tag): [string, Digest] => [tag, digest]))),
@@ -150,13 +150,17 @@ async function readGoingHere(server: ServerConnection, repository: string): Prom
 }
 
 function goingOf(rows: readonly { digest: string; verdict: string; rule?: number | undefined }[]): Known['going'] {
-  return new Map(rows.filter(({ verdict }) => verdict === 'expire' || verdict === 'archive').map(({ digest, rule }) => [digest, rule]));
+  return new Map(
+    rows.filter(({ verdict }) => verdict === 'expire' || verdict === 'archive').map(({ digest, rule }) => [digest, rule]),
+  );
 }
 
 function mutabilityOf(settings: JsonObject): (tag: string) => boolean {
   const mode = settings['imageTagMutability'];
   const filters = settings['imageTagMutabilityExclusionFilters'];
-  const patterns = (Array.isArray(filters) ? filters.filter(isJsonObject) : []).map(({ filter }) => String(filter));
+  const patterns = (Array.isArray(filters) ? filters.filter(isJsonObject) : []).map(({ filter }) =>
+    typeof filter === 'string' ? filter : '',
+  );
   const isExcluded = (tag: string): boolean => patterns.some((pattern) => matchesWildcard(pattern, tag));
   if (mode === 'IMMUTABLE') return () => false;
   if (mode === 'IMMUTABLE_WITH_EXCLUSION') return isExcluded;

@@ -53,7 +53,8 @@ export const inUseCommand: Command = {
 
     const registry = isAws ? await openAws(context) : await openOwn(context);
     try {
-      const only = name === undefined || registry.server === undefined ? name : parseRepository(name, registry.server.registryHost);
+      const only =
+        name === undefined || registry.server === undefined ? name : parseRepository(name, registry.server.registryHost);
       const uses = await readUses(context, options, registry);
       const images = await compareUses(uses, registry, only, context.now());
       const done = {
@@ -80,7 +81,9 @@ async function openOwn(context: CommandContext): Promise<RegistryOf & { server: 
   const server = await connect(context);
   const keys = keysOf(server);
   if (keys === undefined)
-    throw new CommandFailure(`No access key was found for ${server.url.origin} (${server.foundIn}).`, { kind: 'unauthenticated' });
+    throw new CommandFailure(`No access key was found for ${server.url.origin} (${server.foundIn}).`, {
+      kind: 'unauthenticated',
+    });
   const account = createAccount(context, keys, server.region, { ecr: server.url, ecs: server.url });
   return { account, server, isHost: (host) => host === server.registryHost || host === server.url.host };
 }
@@ -105,7 +108,8 @@ async function readUses(context: CommandContext, options: Record<string, unknown
     if (!isDigest(digest)) continue;
     uses.push({
       kind: 'hold',
-      name: `${cell(hold, 'kind')} ${cell(hold, 'holder')}`,
+      // ECS's holders are ARNs; what follows their type is what everybody says.
+      name: `${cell(hold, 'kind')} ${cell(hold, 'holder').replace(/^arn:aws:ecs:[^/]*\//, '')}`,
       image: `${server.registryHost}/${cell(hold, 'repository')}@${digest}`,
       digest,
     });
@@ -119,7 +123,7 @@ async function holdAll(server: ServerConnection, images: readonly UsedImage[], t
   for (const { repository, digest, usedBy, risks } of images) {
     if (digest === undefined || risks.some(({ kind }) => kind === 'gone')) continue;
     for (const user of usedBy) {
-      if (user.startsWith('hold ')) continue;
+      if (user.startsWith('hold: ')) continue;
       const [kind = 'cluster', ...words] = user.split(' ');
       holds.push(
         await server.post('/holds', {
@@ -150,7 +154,10 @@ async function tagAll(account: AwsAccount, images: readonly UsedImage[], pattern
       const other = await findTag(account, repository, name);
       if (other !== undefined && other !== digest)
         throw new CommandFailure(`In ${repository} the tag ${name} is on ${other} already; it was not moved to ${digest}.`);
-      const answer = await account.call('ecr', 'BatchGetImage', { repositoryName: repository, imageIds: [{ imageDigest: digest }] });
+      const answer = await account.call('ecr', 'BatchGetImage', {
+        repositoryName: repository,
+        imageIds: [{ imageDigest: digest }],
+      });
       const found = Array.isArray(answer['images']) ? answer['images'].filter(isJsonObject)[0] : undefined;
       if (found === undefined) continue;
       const { imageManifest, imageManifestMediaType } = found;
@@ -214,7 +221,8 @@ function show(
       ),
     );
   }
-  for (const { repository, digest, tag } of done.tagged) writeLine(context.stdout, `Tagged ${String(repository)}:${String(tag)} ${String(digest)}`);
+  for (const entry of done.tagged)
+    writeLine(context.stdout, `Tagged ${cell(entry, 'repository')}:${cell(entry, 'tag')} ${cell(entry, 'digest')}`);
   if (done.held.length > 0) writeLine(context.stdout, `Held: ${done.held.length}.`);
   if (atRisk > 0) writeLine(context.stdout, `At risk: ${atRisk} of ${images.length}.`);
 }

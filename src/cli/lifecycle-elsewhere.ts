@@ -42,7 +42,10 @@ export function countBlindIndexes(images: readonly ListedImage[]): number {
 }
 
 /** The images that `aws ecr describe-images` wrote into a file. Raises CommandFailure. */
-export async function readSavedImages(context: CommandContext, file: string): Promise<{ repository: string; images: ListedImage[] }> {
+export async function readSavedImages(
+  context: CommandContext,
+  file: string,
+): Promise<{ repository: string; images: ListedImage[] }> {
   const document = readJson(await readFile(resolve(context.cwd, file)), file);
   const list = isJsonObject(document) ? document['imageDetails'] : document;
   if (!Array.isArray(list))

@@ -104,7 +104,9 @@ const undo: Command = {
   summary: 'bring back what a run took, and switch the policy off',
   usage: ['lifecycle undo REPOSITORY RUN [--json]'],
   options: { json: jsonOption },
-  examples: [['holdfast lifecycle undo team/app 5f8f2a52', 'the first characters are enough, as holdfast lifecycle runs shows them']],
+  examples: [
+    ['holdfast lifecycle undo team/app 5f8f2a52', 'the first characters are enough, as holdfast lifecycle runs shows them'],
+  ],
   async run(context, options, operands) {
     const [name, typed] = nameOperands(operands, ['REPOSITORY', 'RUN']);
     const server = await connect(context);

@@ -94,7 +94,7 @@ async function readUses(
 function withReferrers(images: readonly StoredLifecycleImage[], going: ReadonlySet<Digest>): Set<Digest> {
   const all = new Set(going);
   const referrers = images.filter(({ subject }) => subject !== undefined);
-  for (let before = -1; before !== all.size; ) {
+  for (let before = -1; before !== all.size;) {
     before = all.size;
     for (const { digest, subject } of referrers) if (subject !== undefined && all.has(subject)) all.add(digest);
   }
@@ -105,7 +105,7 @@ function withEntries(images: readonly StoredLifecycleImage[], going: ReadonlySet
   const all = new Set(going);
   const present = new Set(images.map(({ digest }) => digest));
   const indexes = images.filter(({ children }) => children !== undefined);
-  for (let before = -1; before !== all.size; ) {
+  for (let before = -1; before !== all.size;) {
     before = all.size;
     const kept = new Set(indexes.filter(({ digest }) => !all.has(digest)).flatMap(({ children }) => children ?? []));
     for (const { digest, children = [] } of indexes) {

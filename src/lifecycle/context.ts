@@ -43,11 +43,9 @@ export function createBackgroundWork(log: Logger): BackgroundWork {
   const running = new Set<Promise<unknown>>();
   let isStopping = false;
   const track = <T>(work: Promise<T>): Promise<T> => {
-    const done = work.then(
-      () => void running.delete(done),
-      () => void running.delete(done),
-    );
-    running.add(done);
+    const settled = Promise.allSettled([work]);
+    running.add(settled);
+    void settled.finally(() => running.delete(settled));
     return work;
   };
   return {

@@ -17,8 +17,7 @@ const HOUR = 3_600_000;
 /** Who does what nobody asked for at that moment. */
 const PRINCIPAL = 'holdfast:lifecycle';
 
-export type LifecycleDependencies = Omit<LifecycleContext, 'work' | 'flushPulls'> &
-  Partial<Pick<LifecycleContext, 'flushPulls'>>;
+export type LifecycleDependencies = Omit<LifecycleContext, 'work' | 'flushPulls'> & Partial<Pick<LifecycleContext, 'flushPulls'>>;
 
 /** Builds the room. `meta` has run `registryMigrations` and `lifecycleMigrations`. */
 export function createLifecycle(dependencies: LifecycleDependencies): Lifecycle {

@@ -80,7 +80,12 @@ export function createPreviews(context: LifecycleContext): Pick<Lifecycle, 'star
       const status = statusNow(row, running, clock.now());
       const counts = { expiring: row.expiring, archiving: row.archiving };
       if (status !== 'COMPLETE')
-        return { policyText: row.policy_text, status, images: [], ...(status === 'EXPIRED' ? { expiring: 0, archiving: 0 } : counts) };
+        return {
+          policyText: row.policy_text,
+          status,
+          images: [],
+          ...(status === 'EXPIRED' ? { expiring: 0, archiving: 0 } : counts),
+        };
       const page = await readResults(context, repository.id, request);
       return {
         policyText: row.policy_text,
@@ -99,9 +104,7 @@ function actedOn(images: readonly StoredLifecycleImage[], verdicts: readonly Ima
   return verdicts.flatMap(({ digest, verdict, rule }): PreviewedImage[] => {
     const image = byDigest.get(digest);
     if (image === undefined || rule === undefined || (verdict !== 'expire' && verdict !== 'archive')) return [];
-    return [
-      { digest, tags: [...image.tags], pushedAt: image.pushedAt, action: verdict, rule, storageClass: image.storageClass },
-    ];
+    return [{ digest, tags: [...image.tags], pushedAt: image.pushedAt, action: verdict, rule, storageClass: image.storageClass }];
   });
 }
 

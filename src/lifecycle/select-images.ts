@@ -1,9 +1,14 @@
 import { matchesWildcard } from '../core/wildcard.ts';
-import type { LifecycleImage } from './evaluate.ts';
-import type { LifecyclePolicy, LifecycleRule } from './policy.ts';
+import type { LifecyclePolicy, LifecycleRule, RuleStorageClass } from './policy.ts';
+
+/** What selections look at. */
+export interface SelectableImage {
+  readonly tags: readonly string[];
+  readonly storageClass: RuleStorageClass;
+}
 
 /** Calls `visit` with the index of each rule that selects the image, in no order. */
-export type SelectRules = (image: LifecycleImage, visit: (rule: number) => void) => void;
+export type SelectRules = (image: SelectableImage, visit: (rule: number) => void) => void;
 
 /** A pattern of some rules, each of which is named once. */
 interface Pattern {

@@ -59,7 +59,9 @@ test('a pattern that no tag can match, and one that none here does', () => {
   assert.deepEqual(warningsOf([count(['team/prod-*'])], images(['prod-1'])), [[10, 'matches-no-tag']]);
   assert.deepEqual(warningsOf([count(['-prod'])], images(['prod-1'])), [[10, 'matches-no-tag']]);
   const [warning] = warnPolicy(
-    parseLifecyclePolicy(JSON.stringify({ rules: [{ rulePriority: 1, selection: count(['Prod-*']), action: { type: 'expire' } }] })),
+    parseLifecyclePolicy(
+      JSON.stringify({ rules: [{ rulePriority: 1, selection: count(['Prod-*']), action: { type: 'expire' } }] }),
+    ),
     images(['prod-7']),
   );
   assert.equal(warning?.kind, 'no-such-tag-here');

@@ -65,7 +65,7 @@ describe('holdfast in-use', () => {
     assert.equal(shown.code, 0, shown.stderr);
     assert.deepEqual(
       shown.images.map(({ digest, tags, usedBy }) => [digest, tags, usedBy]),
-      [[one.digest, ['v1'], ['hold person ann']]],
+      [[one.digest, ['v1'], ['hold: person ann']]],
     );
   });
 
@@ -103,12 +103,17 @@ describe('holdfast in-use', () => {
   test('an image that the policy takes is at risk before it goes', async () => {
     const host = server.registryHost;
     await push(buildImage('four'), 'young');
-    const env = await kubectl([{ name: 'x', image: `${host}/team/app@${two.digest}`, imageID: `${host}/team/app@${two.digest}` }]);
+    const env = await kubectl([
+      { name: 'x', image: `${host}/team/app@${two.digest}`, imageID: `${host}/team/app@${two.digest}` },
+    ]);
     const policy = join(folder, 'policy.json');
     const selection = { tagStatus: 'any', countType: 'imageCountMoreThan', countNumber: 1 };
     await writeFile(
       policy,
-      JSON.stringify({ rules: [{ rulePriority: 7, selection, action: { type: 'expire' } }], holdfast: { version: 1, confirmAbovePercent: 1 } }),
+      JSON.stringify({
+        rules: [{ rulePriority: 7, selection, action: { type: 'expire' } }],
+        holdfast: { version: 1, confirmAbovePercent: 1 },
+      }),
     );
     const put = await server.run(['lifecycle', 'put', 'team/app', '--policy', policy]);
     assert.equal(put.code, 0, put.stderr);
