@@ -24,11 +24,14 @@ export interface TestImages {
   asked: string[];
   add(layers: TarInput[][], config?: Record<string, unknown>): Promise<Digest>;
   addBlob(bytes: Uint8Array): Digest;
+  /** What `resolve` knows, by reference. */
+  tags: Map<string, Digest>;
 }
 
 export function createTestImages(): TestImages {
   const blobs = new Map<string, Uint8Array>();
   const asked: string[] = [];
+  const tags = new Map<string, Digest>();
   function addBlob(bytes: Uint8Array): Digest {
     const digest = digestOf(bytes);
     blobs.set(digest, bytes);
@@ -42,6 +45,7 @@ export function createTestImages(): TestImages {
   }
   return {
     asked,
+    tags,
     addBlob,
     async add(layers, config = {}) {
       const archives = await Promise.all(layers.map(tarOf));
@@ -63,7 +67,11 @@ export function createTestImages(): TestImages {
       return addBlob(Buffer.from(JSON.stringify(manifest)));
     },
     source: {
-      resolve: (image) => Promise.reject(new ContainerError('CannotPullContainerError', `${image.reference}: not found`)),
+      async resolve({ reference }) {
+        const digest = tags.get(reference);
+        if (digest !== undefined) return digest;
+        throw new ContainerError('CannotPullContainerError', `failed to resolve ref ${reference}: ${reference}: not found`);
+      },
       manifest: (_image, digest) => Promise.resolve({ bytes: get(digest) }),
       async *blob(_image, digest) {
         const bytes = get(digest);
