@@ -74,8 +74,13 @@ async function pushes(report: Report, ours: Peer, theirs: Peer, folder: string):
     for (let round = 0; round < ROUNDS; round++) {
       // New bytes each time: nobody may say that the blob is there already.
       blob = makeBlob(path, GIB);
-      seconds.theirs.push(await push(theirs, REPOSITORY, blob));
-      seconds.ours.push(await push(ours, REPOSITORY, blob));
+      // Who comes second finds the disk busy with the bytes of the first.
+      const turns = [
+        ['theirs', theirs],
+        ['ours', ours],
+      ] as const;
+      for (const [who, peer] of round % 2 === 0 ? turns : turns.toReversed())
+        seconds[who].push(await push(peer, REPOSITORY, blob));
     }
     const [a, b] = [median(seconds.ours), median(seconds.theirs)];
     report.row(
