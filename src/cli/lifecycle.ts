@@ -87,13 +87,16 @@ const apply: Command = {
         return 1;
       }
     }
-    if (options['policy'] !== undefined) await server.put('/lifecycle-policies', { repository, policy: document.policy });
+    if (options['policy'] !== undefined)
+      await server.put('/lifecycle-policies', { repository, policy: document.policy, run: false });
     const run = await server.post('/lifecycle-runs', { repository, confirm: true, policy: document.policy });
     const left = Array.isArray(run['left']) ? run['left'].filter(isJsonObject) : [];
     const sentence = [
       `Done: ${cell(run, 'expired')} expired, ${cell(run, 'archived')} archived, ${cell(run, 'held')} held and left alone.`,
       ...left.map((entry) => `  left: ${cell(entry, 'digest')}: ${printable(cell(entry, 'reason'))}`),
-      `To bring them back: holdfast lifecycle undo ${repository} ${cell(run, 'id')}`,
+      ...(cell(run, 'expired') === '0' && cell(run, 'archived') === '0'
+        ? []
+        : [`To bring them back: holdfast lifecycle undo ${repository} ${cell(run, 'id')}`]),
     ].join('\n');
     return showResult(context, options, run, sentence);
   },

@@ -47,9 +47,9 @@ export function createLifecycle(dependencies: LifecycleDependencies): Lifecycle 
     ...policies,
     ...createPreviews(context),
     explain: createExplain(context),
-    async put(caller, repository, text) {
+    async put(caller, repository, text, { run: isRun = true } = {}) {
       const stored = await policies.put(caller, repository, text);
-      work.start('a run of a lifecycle policy', () => runUnasked(repository));
+      if (isRun) work.start('a run of a lifecycle policy', () => runUnasked(repository));
       return stored;
     },
     run: (caller, repository, { confirmed = false } = {}) => run(caller, repository, confirmed),

@@ -16,8 +16,11 @@ import type { PolicyWarning } from './warn-policy.ts';
 export interface Lifecycle {
   /** Raises `lifecycle-policy-unknown`. */
   get(repository: Repository): Promise<StoredPolicy>;
-  /** Checks and keeps a policy, switched on, and starts a run that nobody waits for. Raises `parameter-invalid`. */
-  put(caller: Caller, repository: Repository, text: string): Promise<StoredPolicy>;
+  /**
+   * Checks and keeps a policy, switched on, and starts a run that nobody waits for, unless `run` is false. Raises
+   * `parameter-invalid`.
+   */
+  put(caller: Caller, repository: Repository, text: string, options?: { run?: boolean }): Promise<StoredPolicy>;
   /** Gives what was there. Raises `lifecycle-policy-unknown`. */
   delete(caller: Caller, repository: Repository): Promise<StoredPolicy>;
   /** Off: the policy stays, and only a person's word runs it. Raises `lifecycle-policy-unknown`. */

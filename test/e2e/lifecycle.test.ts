@@ -122,7 +122,10 @@ describe('a repository of 2,200 images, cleaned up with the aws command', () => 
     assert.match(await readFile(join(folder, 'preview.html'), 'utf8'), /<svg[^]*<rect[^]*service prod\/forgotten/);
 
     // Put it, and it is carried out, for all of it was seen in the preview.
-    await shell(context, `aws ecr put-lifecycle-policy --repository-name ${REPOSITORY} --lifecycle-policy-text file://policy.json`);
+    await shell(
+      context,
+      `aws ecr put-lifecycle-policy --repository-name ${REPOSITORY} --lifecycle-policy-text file://policy.json`,
+    );
     const left = await until(async () => {
       const images = JSON.parse((await shell(context, describeImages)) ?? '[]') as { imageTags: string[] }[];
       return images.length <= LEFT ? images : undefined;

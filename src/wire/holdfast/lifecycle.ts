@@ -25,10 +25,15 @@ export const lifecycleOperations: ApiOperation[] = [
       method: 'PUT',
       path: '/lifecycle-policies',
       summary: 'Keeps a lifecycle policy, switches it on and runs it. A run that would take nearly everything waits for a word.',
-      fields: { repository: repositoryField, policy: policyText },
+      fields: {
+        repository: repositoryField,
+        policy: policyText,
+        run: optional(flagField('false: begin no run now; the next one is due within a minute')),
+      },
       answer: { kind: 'LifecyclePolicy' },
     },
-    async ({ policy }, { lifecycle, caller }, repository) => showLifecyclePolicy(await lifecycle.put(caller, repository, policy)),
+    async ({ policy, run = true }, { lifecycle, caller }, repository) =>
+      showLifecyclePolicy(await lifecycle.put(caller, repository, policy, { run })),
   ),
   onRepository(
     {
