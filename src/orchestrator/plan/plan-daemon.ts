@@ -1,4 +1,4 @@
-import { groupByRevision, stopSteps } from './plan-service.ts';
+import { groupByRevision, stopSteps } from './steps.ts';
 import { nextStartAt } from './tally.ts';
 import { isHealthy, isUnhealthy, settlesAt } from './task-health.ts';
 import type { Plan, PlanInput, RevisionFacts, Step } from './types.ts';

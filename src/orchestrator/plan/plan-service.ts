@@ -1,4 +1,5 @@
 import { planDaemon } from './plan-daemon.ts';
+import { groupByRevision, stopSteps } from './steps.ts';
 import { breakerThreshold, nextStartAt, RESOLVE_ATTEMPTS } from './tally.ts';
 import type { Plan, PlanInput, RevisionFacts, Step, TaskFacts } from './types.ts';
 import { isHealthy, isProtected, isUnhealthy, settlesAt } from './task-health.ts';
@@ -203,16 +204,4 @@ function newest(revisions: RevisionFacts[]): RevisionFacts | undefined {
     (best, one) => (best === undefined || one.id > best.id ? one : best),
     undefined,
   );
-}
-
-export function groupByRevision(tasks: TaskFacts[]): [revision: string, tasks: TaskFacts[]][] {
-  return [...Map.groupBy(tasks, ({ revision }) => revision)];
-}
-
-/** Running and pending ones apart: they are told of in different words. */
-export function stopSteps(revision: string, tasks: TaskFacts[], why: 'scaling' | 'unhealthy'): Step[] {
-  return [false, true].flatMap((pending): Step[] => {
-    const ids = tasks.filter(({ state }) => (state === 'pending') === pending).map(({ id }) => id);
-    return ids.length === 0 ? [] : [{ kind: 'stop', revision, tasks: ids, why, pending }];
-  });
 }
