@@ -20,7 +20,8 @@ need() { # need PACKAGE PROGRAM
 
 case $what in
   runtime | test)
-    command -v runc >/dev/null 2>&1 || need crun crun
+    # Debian 12 has a crun older than its repairs, which the engine refuses; its runc has them backported.
+    need runc runc
     need iproute2 ip
     need nftables nft
     need busybox-static busybox
@@ -31,7 +32,6 @@ case $what in
     ;;
 esac
 if [ "$what" = test ]; then
-  need crun crun
   need skopeo skopeo
   need podman podman
   need awscli aws

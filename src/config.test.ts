@@ -16,6 +16,9 @@ test('the defaults are those of the contract', () => {
     graceMs: 86_400_000,
     leaseMs: 900_000,
     collectEveryMs: 60_000,
+    settleMs: 500,
+    resolve: 'first-task',
+    taskImage: 'as-started',
   });
 });
 
