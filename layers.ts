@@ -111,7 +111,15 @@ export const rooms: Room[] = [
 ];
 
 /** The files that know every room and every driver, and that alone read the clock, the environment and the process. */
-export const frontDoor = ['main.ts', 'serve-command.ts', 'serve.ts', 'serve-orchestrator.ts', 'serve-runtime.ts', 'serve-images.ts', 'config.ts'];
+export const frontDoor = [
+  'main.ts',
+  'serve-command.ts',
+  'serve.ts',
+  'serve-orchestrator.ts',
+  'serve-runtime.ts',
+  'serve-images.ts',
+  'config.ts',
+];
 
 /** The only room, beside the front door, that reads the machine's clock and makes random numbers. */
 export const clockRoom = 'drivers/system';
