@@ -62,7 +62,7 @@ test('the service of the README, word for word', async (t) => {
   t.after(() => rm(folder, { recursive: true, force: true }));
   await symlink(join(root, 'bin'), join(folder, 'bin'));
   const readme = await readFile(join(root, 'README.md'), 'utf8');
-  const section = readme.slice(readme.indexOf('## A service'), readme.indexOf('## Services'));
+  const section = readme.slice(readme.indexOf('## A service'), readme.indexOf('## Cleanup'));
   const [demo, ...blocks] = [...section.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => block ?? '');
   assert.equal(demo, 'npm run demo\n');
   // The tasks are gone before their server is.
