@@ -35,6 +35,7 @@ export const serve: Command = {
     // Loaded only now, so that the other commands start quickly.
     const { startServer } = await import('./serve.ts');
     const server = await startServer(config).catch((error: unknown) => {
+      if (error instanceof ConfigError) throw new UsageError(error.message);
       throw error instanceof Error && error.cause !== undefined ? new CommandFailure(error.message, { cause: error }) : error;
     });
     // Heard from before anybody is told that the server is there, and may end it.

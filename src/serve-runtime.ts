@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { ServerConfig } from './config.ts';
+import { ConfigError, type ServerConfig } from './config.ts';
 import { createHash } from 'node:crypto';
 import type { Clock } from './core/clock.ts';
 import type { IdSource } from './core/ids.ts';
@@ -32,7 +32,8 @@ export interface OpenedRuntime {
 
 /**
  * What HOLDFAST_RUNTIME names. `auto`: Docker if its socket answers, else crun or runc if this machine can, else nothing,
- * and the log says why. Raises an Error that says what to do when what was asked for by name is not there.
+ * and the log says why. Raises an Error that says what to do when what was asked for by name is not there, and ConfigError for
+ * what cannot be asked for.
  */
 export async function openRuntime(config: ServerConfig, parts: RuntimeParts): Promise<OpenedRuntime> {
   switch (config.runtime) {
@@ -63,7 +64,7 @@ export async function openRuntime(config: ServerConfig, parts: RuntimeParts): Pr
     case 'auto':
       return openAny(config, parts);
     case 'kubernetes':
-      throw new Error(
+      throw new ConfigError(
         'HOLDFAST_RUNTIME=kubernetes is not supported. Set it to oci or docker, which run containers on this machine, or to simulated or none.',
       );
   }
@@ -88,7 +89,7 @@ async function openAny(config: ServerConfig, parts: RuntimeParts): Promise<Opene
 async function openDocker(config: ServerConfig, { timers, log, images, pullFrom, env }: RuntimeParts): Promise<ContainerEngine> {
   const host = env['DOCKER_HOST'] ?? '';
   if (host !== '' && !host.startsWith('unix://'))
-    throw new Error(`DOCKER_HOST=${host.slice(0, 200)} is not of this machine. Tasks run where the server is: unset it.`);
+    throw new ConfigError(`DOCKER_HOST=${host.slice(0, 200)} is not of this machine. Tasks run where the server is: unset it.`);
   const socketPath = host === '' ? '/var/run/docker.sock' : host.slice('unix://'.length);
   const { createDockerEngine } = await import('./drivers/runtime/docker/engine.ts');
   const engine = createDockerEngine({
@@ -122,11 +123,17 @@ async function openOci(config: ServerConfig, { clock, ids, log, images }: Runtim
   }
 }
 
+/** Lets the engine go when that fails. */
 async function supervise(config: ServerConfig, parts: RuntimeParts, engine: ContainerEngine): Promise<OpenedRuntime> {
   const { createSupervisor } = await import('./orchestrator/supervise/supervisor.ts');
   const { createFileTaskRecords } = await import('./drivers/runtime/task-records.ts');
   const { clock, timers, ids, log, serverAddress } = parts;
   const records = createFileTaskRecords(join(config.dataFolder, 'tasks'));
-  const supervisor = await createSupervisor({ engine, records, clock, timers, ids, log, serverAddress });
-  return { runtime: supervisor, supervisor };
+  try {
+    const supervisor = await createSupervisor({ engine, records, clock, timers, ids, log, serverAddress });
+    return { runtime: supervisor, supervisor };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
 }
