@@ -33,7 +33,7 @@ export const rooms: Room[] = [
     packages: ['kysely'],
     world: 'none',
   },
-  { folder: 'access', owns: 'keys, tokens, policies', imports: ['core'], packages: ['kysely'], world: 'none' },
+  { folder: 'access', owns: 'keys, tokens, policies, secrets', imports: ['core'], packages: ['kysely'], world: 'none' },
   { folder: 'client', owns: 'talking to any other registry', imports: ['core'], world: 'all' },
 
   {

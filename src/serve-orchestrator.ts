@@ -1,6 +1,6 @@
 import { createDockerConfigSource } from './client/credentials/docker-config.ts';
-import { createKeychain } from './client/credentials/keychain.ts';
-import { createRegistryClient } from './client/registry-client.ts';
+import { createKeychain, type Keychain } from './client/credentials/keychain.ts';
+import { createRegistryClient, type RegistryClient } from './client/registry-client.ts';
 import { configPaths } from './cli/pin-client.ts';
 import { holdfastVersion } from './cli/version.ts';
 import type { ServerConfig } from './config.ts';
@@ -42,6 +42,7 @@ interface Parts {
   ids: IdSource;
   timers: Timers;
   log: Logger;
+  readSecret(place: Place, name: string): Promise<string | undefined>;
 }
 
 type Address = Parameters<OpenedOrchestrator['start']>[0];
@@ -55,10 +56,13 @@ export async function openOrchestrator(config: ServerConfig, parts: Parts): Prom
 
   const docker = createDockerConfigSource(configPaths(process.env), { environment: process.env, timeout: HELPER_TIMEOUT_MS });
   const keychain = createKeychain([docker], clock, (message) => log.warn(message));
-  const client = createRegistryClient(
-    { keychain, clock, wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)) },
-    { userAgent: `holdfast/${holdfastVersion()}`, privateHosts: await docker.hosts().catch(() => []) },
-  );
+  const privateHosts = await docker.hosts().catch(() => []);
+  const clientWith = (logins: Keychain): RegistryClient =>
+    createRegistryClient(
+      { keychain: logins, clock, wait: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)) },
+      { userAgent: `holdfast/${holdfastVersion()}`, privateHosts },
+    );
+  const client = clientWith(keychain);
   const ownRegistry = (host: string): Place | undefined => placeOfHost(host, config, address);
   let metadata: HttpHandler | undefined;
   const listenersAt = (port: number): MetadataListeners =>
@@ -87,7 +91,20 @@ export async function openOrchestrator(config: ServerConfig, parts: Parts): Prom
       ...parts,
       runtime,
       ownRegistry,
-      resolver: client,
+      resolver: {
+        async resolve(reference, login) {
+          if (login === undefined) return client.resolve(reference);
+          // A client of its own: what one login was told is not for the others.
+          const own = clientWith({
+            find: (host) => Promise.resolve(host === reference.host ? { kind: 'password', ...login } : undefined),
+          });
+          try {
+            return await own.resolve(reference);
+          } finally {
+            own.close();
+          }
+        },
+      },
       settings: { settleMs: config.settleMs, resolve: config.resolve, taskImage: config.taskImage },
       async pullCredentials(reference) {
         const { host } = parseReference(reference);

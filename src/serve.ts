@@ -145,6 +145,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
     ids,
     timers: systemTimers,
     log,
+    readSecret: (place, name) => access.secrets.read(place, name),
   });
   const { orchestrator, metadata } = tasks;
   const ecs = createEcsService({ orchestrator, access });

@@ -11,6 +11,7 @@ import { ensureFirstKey, type FirstKey } from './first-key.ts';
 import { createKeys, sameSecret, type AccessKey, type AuditKeys, type Keys } from './keys.ts';
 import type { Principal } from './principal.ts';
 import type { AccessTables } from './schema.ts';
+import { createSecrets, type Secrets } from './secrets.ts';
 import { createServerSecret } from './server-secret.ts';
 import { createTokens, type IssuedToken } from './tokens.ts';
 import { verifySignature, type SignedRequest, type VerifiedSignature } from './verify-signature.ts';
@@ -45,6 +46,7 @@ export interface AccessQuestion {
 export interface Access {
   readonly keys: Keys;
   readonly downloads: DownloadGrants;
+  readonly secrets: Secrets;
   ensureFirstKey(given: {
     accessKeyId?: string | undefined;
     secretAccessKey?: string | undefined;
@@ -82,6 +84,7 @@ export function createAccess(options: AccessOptions): Access {
   return {
     keys,
     downloads: createDownloadGrants({ clock, readSecret }),
+    secrets: createSecrets({ ...options, readSecret }),
     issueToken: (principal) => tokens.issue(principal),
     verifyToken: (password) => tokens.verify(password),
 

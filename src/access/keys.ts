@@ -53,11 +53,11 @@ export interface Keys {
   flushUse(): Promise<void>;
 }
 
-/** Writes down, in the change's own transaction, what somebody did to a key. `detail` holds no secret. */
+/** Writes down, in the change's own transaction, what somebody did to a key or a secret. `detail` holds no value of one. */
 export type AuditKeys = (
   transaction: Transaction<AccessTables>,
   caller: Caller,
-  event: { at: number; action: 'key.create' | 'key.revoke'; detail: Record<string, unknown> },
+  event: { at: number; action: 'key.create' | 'key.revoke' | 'secret.put' | 'secret.delete'; detail: Record<string, unknown> },
 ) => Promise<void>;
 
 /** Another server on the same database may have revoked a key: what is remembered of it is good for this long. */

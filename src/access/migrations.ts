@@ -2,7 +2,10 @@ import { sql, type Kysely } from 'kysely';
 import type { MetaDialect, Migration } from '../core/meta-store.ts';
 
 /** The schema of `schema.ts`, step by step. */
-export const accessMigrations: Migration[] = [{ name: '0001-access', up: createTables }];
+export const accessMigrations: Migration[] = [
+  { name: '0001-access', up: createTables },
+  { name: '0005-secrets', up: createSecrets },
+];
 
 async function createTables(database: Kysely<never>, dialect: MetaDialect): Promise<void> {
   // Identifiers sort by their bytes, whatever the language of the database.
@@ -29,5 +32,19 @@ async function createTables(database: Kysely<never>, dialect: MetaDialect): Prom
     .createTable('server_secret')
     .addColumn('name', text, (column) => column.primaryKey().notNull())
     .addColumn('value', 'text', (column) => column.notNull())
+    .execute();
+}
+
+async function createSecrets(database: Kysely<never>, dialect: MetaDialect): Promise<void> {
+  const text = dialect.name === 'sqlite' ? sql`text` : sql`text collate "C"`;
+  await database.schema
+    .createTable('secret')
+    .addColumn('account', text, (column) => column.notNull())
+    .addColumn('region', text, (column) => column.notNull())
+    .addColumn('name', text, (column) => column.notNull())
+    .addColumn('sealed', 'text', (column) => column.notNull())
+    .addColumn('created_at', 'bigint', (column) => column.notNull())
+    .addColumn('updated_at', 'bigint', (column) => column.notNull())
+    .addPrimaryKeyConstraint('secret_key', ['account', 'region', 'name'])
     .execute();
 }

@@ -17,4 +17,13 @@ export interface AccessTables {
     last_used_at: number | null;
   };
   server_secret: { name: string; value: string };
+  secret: {
+    account: string;
+    region: string;
+    name: string;
+    /** Encrypted under a key that is made from the server's secret; see `secrets.ts`. */
+    sealed: string;
+    created_at: number;
+    updated_at: number;
+  };
 }

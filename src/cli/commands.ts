@@ -16,6 +16,7 @@ import { ps } from './ps.ts';
 import { pushCommand } from './push.ts';
 import { repositoryCommand } from './repository.ts';
 import { rollback } from './rollback.ts';
+import { secretCommand } from './secret.ts';
 import { tagsCommand } from './tags.ts';
 
 /** Every command that talks to a terminal, in the order of the help; `serve` is the front door's own. */
@@ -23,6 +24,7 @@ export const commands: Command[] = [
   envCommand,
   pushCommand,
   keyCommand,
+  secretCommand,
   repositoryCommand,
   tagsCommand,
   imagesCommand,

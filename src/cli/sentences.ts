@@ -87,6 +87,7 @@ const sentences: FaultTable<string> = {
   'download-grant-invalid': ({ reason }) => `The download link is not valid: ${reason}`,
   'policy-invalid': ({ reason }) => `The policy is not valid: ${reason}`,
   'access-key-unknown': ({ accessKeyId }) => `There is no access key ${accessKeyId}. See: holdfast key list`,
+  'secret-unknown': ({ name }) => `There is no secret ${name}. See: holdfast secret list`,
 
   'ecs': ({ message }) => message,
   'operation-unknown': ({ operation }) => `There is no operation "${operation}".`,

@@ -76,6 +76,7 @@ export const FAULT_SAMPLES: { readonly [K in FaultKind]: FaultFacts[K] } = {
   'account-unknown': { account: '999999999999', served: [registryId] },
   'region-unknown': { region: 'mars-1', served: ['us-east-1'] },
   'access-key-unknown': { accessKeyId: 'AKIAIOSFODNN7EXAMPLE' },
+  'secret-unknown': { name: 'team/registry' },
   'download-grant-invalid': { reason: 'it has expired; ask for a new one' },
   'policy-invalid': { reason: 'Statement[0].Effect must be Allow or Deny' },
   'ecs': { code: 'ServiceNotFoundException', message: 'Service not found.' },

@@ -96,6 +96,7 @@ export interface FaultFacts {
   'account-unknown': { account: string; served: string[] };
   'region-unknown': { region: string; served: string[] };
   'access-key-unknown': { accessKeyId: string };
+  'secret-unknown': { name: string };
   /** A download link that is forged, expired, or for something else. */
   'download-grant-invalid': { reason: string };
   /** A policy document that is not one, or that asks for what is not enforced here; names the element. */

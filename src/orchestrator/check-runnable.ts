@@ -8,8 +8,6 @@ import type { ContainerDefinition, TaskDefinitionDocument } from './task-definit
 const CONTAINER_MEMBERS: Partial<Record<keyof ContainerDefinition, string>> = {
   secrets: 'There is no Secrets Manager or Parameter Store here. Mount a file of the host, or give the value in environment.',
   environmentFiles: 'There is no S3 here. Give the variables in environment.',
-  repositoryCredentials:
-    'There is no Secrets Manager here. Log in on the host of the server with docker login: its credentials are used for pulls.',
   firelensConfiguration: 'Logs are kept by the server. Leave it out, and read them with holdfast logs.',
   credentialSpecs: 'There is no Active Directory here. Leave it out.',
   resourceRequirements:

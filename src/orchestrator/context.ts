@@ -5,6 +5,7 @@ import type { Logger } from '../core/logger.ts';
 import type { MetaStore } from '../core/meta-store.ts';
 import type { RegistryClient } from '../client/registry-client.ts';
 import type { Place } from '../core/place.ts';
+import type { Reference } from '../core/reference.ts';
 import type { Timers } from '../core/timers.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { RegistryTables } from '../registry/schema.ts';
@@ -41,6 +42,12 @@ export const defaultOrchestratorSettings: OrchestratorSettings = {
   stoppedRetentionMs: 60 * 60 * 1000,
 };
 
+/** What a registry is shown for a pull. */
+export interface PullLogin {
+  username: string;
+  password: string;
+}
+
 /** What the room's parts share. */
 export interface OrchestratorContext {
   readonly meta: MetaStore<OrchestratorTables>;
@@ -52,9 +59,11 @@ export interface OrchestratorContext {
   readonly log: Logger;
   readonly settings: OrchestratorSettings;
   /** What to log in with for pulling an image by this reference, if anything. */
-  readonly pullCredentials?: (reference: string) => Promise<{ username: string; password: string } | undefined>;
+  readonly pullCredentials?: (reference: string) => Promise<PullLogin | undefined>;
+  /** A secret that was kept under this name, for what task definitions name. Absent: there are none. */
+  readonly readSecret?: (place: Place, name: string) => Promise<string | undefined>;
   /** Whose registry a host is that image names begin with, when it is this server itself. */
   readonly ownRegistry?: (host: string) => Place | undefined;
-  /** Asks any other registry what a tag points at. Absent: only tags of our own can be resolved without a task. */
-  readonly resolver?: Pick<RegistryClient, 'resolve'>;
+  /** Asks any other registry what a tag points at, with this login where one is given. Absent: only tags of our own can be resolved without a task. */
+  readonly resolver?: { resolve(reference: Reference, login?: PullLogin): ReturnType<RegistryClient['resolve']> };
 }

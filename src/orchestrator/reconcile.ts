@@ -7,7 +7,7 @@ import { createGroupCommit } from './group-commit.ts';
 import type { RuntimeHost } from './ports.ts';
 import { resolveImages } from './resolve-images.ts';
 import { addEvent, eventText } from './service-events.ts';
-import { deploymentId, toRevision, type RevisionRecord } from './service-rows.ts';
+import { deploymentId, toRevision, type RevisionRecord, type ServiceRecord } from './service-rows.ts';
 import { readServiceView, type ServiceView, type StopCause } from './service-view.ts';
 import type { TaskRow } from './task-rows.ts';
 import type { TaskChange, Tasks } from './tasks.ts';
@@ -177,7 +177,7 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
       const { resolveAttempts, lastFailureAt = 0 } = revision.tally;
       const at = resolveAttempts === 0 ? 0 : lastFailureAt + RETRY_MS * 2 ** (resolveAttempts - 1);
       if (at > clock.now()) return at;
-      const work = learnDigests(service.id, revision)
+      const work = learnDigests(service, revision)
         .catch((error: unknown) => {
           log.error('digests could not be written down; it is tried again', {
             revision: revision.id,
@@ -195,10 +195,10 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
     return undefined;
   }
 
-  async function learnDigests(serviceId: number, revision: RevisionRecord): Promise<boolean> {
-    const answer = await resolveImages(context, revision.document.images);
+  async function learnDigests(service: ServiceRecord, revision: RevisionRecord): Promise<boolean> {
+    const answer = await resolveImages(context, service, revision.document.images);
     await writes.transact(async (transaction) => {
-      const view = await readServiceView(transaction, serviceId, hostIds());
+      const view = await readServiceView(transaction, service.id, hostIds());
       const row = await transaction.selectFrom('service_revision').selectAll().where('id', '=', revision.id).executeTakeFirst();
       if (view === undefined || row === undefined || row.resolution !== 'PENDING') return;
       if ('images' in answer) {

@@ -6,9 +6,15 @@ import { writtenDigest } from './task-image.ts';
 
 /** The images of a new revision: digests only where they are written out. Pure, as all of this file. */
 export function imagesOf({ containerDefinitions }: TaskDefinitionDocument): RevisionImage[] {
-  return containerDefinitions.map(({ name, image, versionConsistency }) => {
+  return containerDefinitions.map(({ name, image, versionConsistency, repositoryCredentials }) => {
     const digest = writtenDigest(image);
-    return { containerName: name, image, mode: versionConsistency ?? 'unset', ...(digest === undefined ? {} : { digest }) };
+    return {
+      containerName: name,
+      image,
+      mode: versionConsistency ?? 'unset',
+      ...(digest === undefined ? {} : { digest }),
+      ...(repositoryCredentials === undefined ? {} : { credentialsParameter: repositoryCredentials.credentialsParameter }),
+    };
   });
 }
 

@@ -52,6 +52,8 @@ export interface RevisionImage {
   /** As the task definition has it. */
   image: string;
   digest?: Digest;
+  /** `repositoryCredentials.credentialsParameter`: which secret it is pulled with. */
+  credentialsParameter?: string;
   /** `versionConsistency` of the container. */
   mode: 'enabled' | 'disabled' | 'unset';
 }

@@ -9,6 +9,7 @@ import { describeCauses } from '../core/logger.ts';
 import type { ImageToRun, ObservedTask } from './ports.ts';
 import { putTags, dropTags, tagsOf } from './resource-tags.ts';
 import { readReference } from './image-holds.ts';
+import { loginFailure, readPullLogin } from './pull-logins.ts';
 import { taskDefinitionById, type TaskDefinitionRecord } from './task-definition-rows.ts';
 import { pinImage, writtenDigest } from './task-image.ts';
 import { toTask, type StopCode, type TaskDocument, type TaskRow } from './task-rows.ts';
@@ -176,6 +177,16 @@ export function createTasks(context: OrchestratorContext): Tasks {
       const tags = (await tagsOf(meta.read, [arn])).get(arn) ?? {};
       const credentials = new Map<string, NonNullable<ImageToRun['credentials']>>();
       for (const { name, reference } of task.document.containers) {
+        const { repositoryCredentials } = definition.document.containerDefinitions.find((one) => one.name === name) ?? {};
+        if (repositoryCredentials !== undefined) {
+          const secret = await readPullLogin(context, cluster, repositoryCredentials.credentialsParameter);
+          if ('failure' in secret) {
+            await end([task.id], { code: 'TaskFailedToStart', reason: loginFailure(name, secret.failure).slice(0, 1000) });
+            return;
+          }
+          credentials.set(name, secret.login);
+          continue;
+        }
         // Of a name that is no reference the runtime tells in the words of a pull.
         const login = readReference(reference) === undefined ? undefined : await context.pullCredentials?.(reference);
         if (login !== undefined) credentials.set(name, login);

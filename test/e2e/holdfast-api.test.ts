@@ -229,6 +229,23 @@ describe('the Holdfast API on a real server', () => {
     await refused(400, 'parameter-invalid', /allow/, ask('POST', '/keys', { body: { allow: ['everything'] } }));
   });
 
+  test('secrets: put, listed, deleted, and never shown', async () => {
+    const value = 'nobody-is-told-this';
+    const put = await ask('PUT', '/secrets', { body: { name: 'team/registry', value } });
+    assertDocumented('Secret', put.body);
+    const { body } = await ask('GET', '/secrets');
+    const [secret, ...others] = body['secrets'] as unknown as Record<string, unknown>[];
+    assertDocumented('Secret', secret ?? {});
+    assert.deepEqual([secret?.['name'], others], ['team/registry', []]);
+    const events = await ask('GET', '/audit-events?action=secret.put');
+    assert.match(JSON.stringify(events.body), /"name":"team\/registry"/);
+    for (const answer of [put, { body }, events]) assert.ok(!JSON.stringify(answer.body).includes(value));
+    await refused(400, 'parameter-invalid', /value/, ask('PUT', `/secrets?name=a&value=${value}`));
+    await refused(400, 'parameter-invalid', /name/, ask('PUT', '/secrets', { body: { name: 'a b', value } }));
+    assert.equal((await ask('DELETE', '/secrets?name=team/registry')).status, 204);
+    await refused(404, 'secret-unknown', /There is no secret/, ask('DELETE', '/secrets?name=team/registry'));
+  });
+
   test('repositories, audit log, usage and scrub', async () => {
     const opened = await ask('PUT', '/public-pull', { body: { repository: 'team/app', publicPull: true } });
     assertDocumented('Repository', opened.body);
@@ -274,6 +291,8 @@ describe('the Holdfast API on a real server', () => {
           policy: '{"rules":[]}',
           off: true,
           run: 'x',
+          name: 'x',
+          value: 'x',
         };
         for (const [member, field] of Object.entries(fields))
           if (!field.optional && !path.includes(`{${member}}`)) values[member] = samples[member];

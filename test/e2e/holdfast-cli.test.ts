@@ -281,6 +281,25 @@ describe('the command line, as a person uses it', () => {
     await fails(1, /"everything" is not "full"/, 'key', 'create', '--allow', 'everything');
   });
 
+  test('secrets: set from standard input, listed by name, removed', async () => {
+    const set = async (stdin: string, ...more: string[]) => server.run(['secret', 'set', 'team/registry', ...more], { stdin });
+    assert.deepEqual(await set('{"username":"robot","password":"never-shown"}\n'), {
+      code: 0,
+      stdout: 'team/registry is kept.\n',
+      stderr: '',
+    });
+    const shown = await ok('secret', 'list');
+    assert.match(shown, /team\/registry +\S+/);
+    const { stdout } = await set('other\n', '--json');
+    assert.deepEqual(Object.keys(JSON.parse(stdout) as object), ['name', 'createdAt', 'updatedAt']);
+    assert.doesNotMatch(shown + stdout, /never-shown|other/);
+    assert.match((await set('\n')).stderr, /Standard input has no value/);
+    assert.match((await set('x'.repeat(40_000))).stderr, /more than 32768 bytes/);
+    assert.equal(await ok('secret', 'remove', 'team/registry'), 'team/registry is removed.\n');
+    assert.equal(await ok('secret', 'list'), 'There are no secrets.\n');
+    await fails(1, /There is no secret/, 'secret', 'remove', 'team/registry');
+  });
+
   test('repository: public and private', async () => {
     const pull = async (): Promise<number> => (await fetch(`${server.url}/v2/team/app/tags/list`)).status;
     assert.match(await ok('repository', 'public', 'team/app'), /Anybody may pull from team\/app/);

@@ -19,7 +19,7 @@ import { createServicePart } from '../../src/orchestrator/create-service-part.ts
 import { serviceMigrations } from '../../src/orchestrator/migrations-services.ts';
 import { taskMigrations } from '../../src/orchestrator/migrations.ts';
 import type { Orchestrator } from '../../src/orchestrator/orchestrator.ts';
-import type { RuntimeHost, TaskRuntime } from '../../src/orchestrator/ports.ts';
+import type { ImageToRun, RuntimeHost, TaskRuntime } from '../../src/orchestrator/ports.ts';
 import { createHolds } from '../../src/registry/holds.ts';
 import { createImages } from '../../src/registry/images.ts';
 import { defaultRegistryOptions, type RegistryContext } from '../../src/registry/context.ts';
@@ -62,6 +62,10 @@ export interface WorldOptions {
   settings?: Partial<OrchestratorSettings>;
   hosts?: RuntimeHost[];
   resolver?: OrchestratorContext['resolver'];
+  /** By name; they may change while the world runs. */
+  secrets?: ReadonlyMap<string, string>;
+  /** Told of each image that the runtime would pull. */
+  onPull?: (image: ImageToRun) => void;
 }
 
 export async function createWorld(test: Pick<TestContext, 'after'>, options: WorldOptions = {}): Promise<World> {
@@ -97,7 +101,9 @@ export async function createWorld(test: Pick<TestContext, 'after'>, options: Wor
     clock,
     timers,
     behaviour: (image) => behaviours.get(image) ?? {},
-    resolve: async ({ reference }) => {
+    resolve: async (image) => {
+      const { reference } = image;
+      options.onPull?.(image);
       const digest = await lookUp(reference);
       return digest === undefined
         ? {
@@ -123,6 +129,7 @@ export async function createWorld(test: Pick<TestContext, 'after'>, options: Wor
         log,
         settings: options.settings ?? {},
         ownRegistry: (host) => (host === HOST ? caller : undefined),
+        readSecret: (_place, name) => Promise.resolve(options.secrets?.get(name)),
         ...(options.resolver === undefined ? {} : { resolver: options.resolver }),
       },
       createServicePart,

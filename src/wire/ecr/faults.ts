@@ -129,6 +129,7 @@ export function createEcrFaults(options: { tagImmutableMessage?: TagImmutableWor
         `The image with digest '${digest}' is archived. Restore it with UpdateImageStorageClass before it is used.`,
       ),
     'storage-class-unsupported': ({ reason }) => clientError('ImageStorageClassUpdateNotSupportedException', reason),
+    'secret-unknown': ({ name }) => clientError('InvalidParameterException', `There is no secret '${name}'`),
     'hold-unknown': ({ id }) => clientError('InvalidParameterException', `There is no hold '${id}'`),
     'deleted-image-unknown': ({ repository, digest }) =>
       clientError(

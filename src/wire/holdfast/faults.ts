@@ -102,6 +102,7 @@ export const apiFaults: FaultTable<ApiError> = {
     ),
   'key-unknown': () => error(401, 'The access key is not known here.'),
   'access-key-unknown': ({ accessKeyId }) => error(404, `There is no access key "${accessKeyId}".`),
+  'secret-unknown': ({ name }) => error(404, `There is no secret "${name}".`),
   'access-denied': ({ principal, action, resource, explicit }) =>
     error(403, `${principal} may not ${action} on ${resource}: ${explicit ? 'a policy denies it' : 'no policy allows it'}.`),
   'account-unknown': ({ account, served }) =>

@@ -12,7 +12,7 @@ import type { ResourceName } from './resources.ts';
 
 export type ApiAccess = Pick<
   Access,
-  'authenticateBasic' | 'authenticateSignature' | 'authorize' | 'isAllowed' | 'readResourcePolicy' | 'keys'
+  'authenticateBasic' | 'authenticateSignature' | 'authorize' | 'isAllowed' | 'readResourcePolicy' | 'keys' | 'secrets'
 >;
 
 /** One request whose sender is known. */

@@ -4,6 +4,7 @@ import { imageOperations } from './images.ts';
 import { keyOperations } from './keys.ts';
 import { lifecycleOperations } from './lifecycle.ts';
 import type { ApiOperation, Method } from './operation.ts';
+import { secretOperations } from './secrets.ts';
 import { tagOperations } from './tags.ts';
 import { taskOperations } from './tasks.ts';
 import { upkeepOperations } from './upkeep.ts';
@@ -18,6 +19,7 @@ export const apiOperations: ApiOperation[] = [
   ...lifecycleOperations,
   ...taskOperations,
   ...keyOperations,
+  ...secretOperations,
   ...upkeepOperations,
 ];
 

@@ -1,4 +1,5 @@
 import type { AccessKeySummary } from '../../access/keys.ts';
+import type { SecretSummary } from '../../access/secrets.ts';
 import type { LifecycleRun, StoredPolicy } from '../../lifecycle/lifecycle.ts';
 import type { AuditEvent, CollectionReport, DeletedImage, Hold, Repository, TagEvent } from '../../registry/registry.ts';
 import { isoTime } from './time.ts';
@@ -22,6 +23,7 @@ export const RESOURCES = {
     'allow': 'what it may do: list of strings',
     'createdAt': 'time',
   },
+  Secret: { 'name': 'names the secret', 'createdAt': 'time', 'updatedAt': 'time at which its value was set last' },
   LogLine: {
     'container': 'which of the task',
     'stream': 'stdout or stderr',
@@ -165,6 +167,10 @@ export function showKey(key: AccessKeySummary): object {
     revokedAt: maybeTime(revokedAt),
     lastUsedAt: maybeTime(lastUsedAt),
   };
+}
+
+export function showSecret({ name, createdAt, updatedAt }: SecretSummary): object {
+  return { name, createdAt: isoTime(createdAt), updatedAt: isoTime(updatedAt) };
 }
 
 export function showHold({ id, repository, digest, kind, holder, note, since, expiresAt, principal }: Hold): object {

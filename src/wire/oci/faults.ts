@@ -127,6 +127,7 @@ export function createOciFaults(options: { tagImmutableMessage?: TagImmutableWor
     'signature-skewed': (facts) => error(401, 'UNAUTHORIZED', ecr['signature-skewed'](facts).message),
     'key-unknown': () => error(401, 'UNAUTHORIZED', 'The access key behind this token is not known here. Log in again.'),
     'access-key-unknown': () => error(401, 'UNAUTHORIZED', 'The access key behind this token is not known here. Log in again.'),
+    'secret-unknown': (facts) => error(404, 'UNSUPPORTED', ecr['secret-unknown'](facts).message),
     'access-denied': (facts) => error(403, 'DENIED', accessDeniedMessage(facts)),
     'account-unknown': (facts) => error(404, 'NAME_UNKNOWN', ecr['account-unknown'](facts).message),
     'region-unknown': ({ region, served }) =>
