@@ -1,3 +1,4 @@
+import type { LoginClients } from './client/login-clients.ts';
 import type { Failure, Outcome } from './client/outcome.ts';
 import type { RegistryClient } from './client/registry-client.ts';
 import { ContainerError } from './core/container-error.ts';
@@ -6,6 +7,7 @@ import type { Place } from './core/place.ts';
 import { parseReference, type Reference } from './core/reference.ts';
 import type { Tag } from './core/tag.ts';
 import type { ImageSource } from './drivers/runtime/oci/image-source.ts';
+import type { ImageToRun } from './orchestrator/ports.ts';
 import type { Registry, Repository } from './registry/registry.ts';
 
 const CHUNK_BYTES = 256 * 1024;
@@ -14,10 +16,12 @@ const CHUNK_BYTES = 256 * 1024;
 export function createImageSource({
   registry,
   client,
+  logins,
   ownRegistry,
 }: {
   registry: Pick<Registry, 'repositories' | 'images' | 'layers'>;
   client: RegistryClient;
+  logins: LoginClients;
   /** The part of our own registry that a host name leads to. */
   ownRegistry: (host: string) => Place | undefined;
 }): ImageSource {
@@ -29,6 +33,9 @@ export function createImageSource({
       throw new ContainerError('CannotPullContainerError', `invalid reference format: ${text.slice(0, 300)}`, { cause: error });
     }
   };
+  /** An image that comes with a login is asked for with that one alone. */
+  const clientOf = ({ credentials }: ImageToRun, { host }: Reference): RegistryClient =>
+    credentials === undefined ? client : logins.get(host, credentials);
   /** Our own repository of an image; `undefined` for an image of another registry. */
   async function own(reference: Reference): Promise<Repository | undefined> {
     const place = ownRegistry(reference.host);
@@ -42,7 +49,7 @@ export function createImageSource({
     async resolve(image) {
       const reference = parse(image.reference);
       const repository = await own(reference);
-      if (repository === undefined) return answer(image.reference, await client.resolve(reference)).digest;
+      if (repository === undefined) return answer(image.reference, await clientOf(image, reference).resolve(reference)).digest;
       const id = reference.digest ?? ((reference.tag ?? 'latest') as Tag);
       return (await found(image.reference, () => registry.images.read(repository, id))).digest;
     },
@@ -51,7 +58,7 @@ export function createImageSource({
       const repository = await own(reference);
       if (repository === undefined) {
         const { host, path } = reference;
-        return answer(image.reference, await client.getManifest({ host, path, digest } as Reference));
+        return answer(image.reference, await clientOf(image, reference).getManifest({ host, path, digest } as Reference));
       }
       const name = `${nameOf(reference)}@${digest}`;
       const { body, mediaType } = await found(name, () => registry.images.read(repository, digest, { recordPull: true }));
@@ -61,7 +68,7 @@ export function createImageSource({
       const reference = parse(image.reference);
       const repository = await own(reference);
       if (repository === undefined) {
-        yield* answer(image.reference, await client.openBlob(reference, digest, { size }));
+        yield* answer(image.reference, await clientOf(image, reference).openBlob(reference, digest, { size }));
         return;
       }
       const { reader } = await found(`${nameOf(reference)}@${digest}`, () => registry.layers.open(repository, digest));

@@ -1,5 +1,6 @@
 import { createDockerConfigSource } from './client/credentials/docker-config.ts';
 import { createKeychain, type Keychain } from './client/credentials/keychain.ts';
+import { createLoginClients } from './client/login-clients.ts';
 import { createRegistryClient, type RegistryClient } from './client/registry-client.ts';
 import { configPaths } from './cli/pin-client.ts';
 import { holdfastVersion } from './cli/version.ts';
@@ -63,6 +64,7 @@ export async function openOrchestrator(config: ServerConfig, parts: Parts): Prom
       { userAgent: `holdfast/${holdfastVersion()}`, privateHosts },
     );
   const client = clientWith(keychain);
+  const logins = createLoginClients(clientWith);
   const ownRegistry = (host: string): Place | undefined => placeOfHost(host, config, address);
   let metadata: HttpHandler | undefined;
   const listenersAt = (port: number): MetadataListeners =>
@@ -76,7 +78,7 @@ export async function openOrchestrator(config: ServerConfig, parts: Parts): Prom
   let listeners = config.port === 0 ? undefined : listenersAt(config.port);
   const { runtime, supervisor } = await openRuntime(config, {
     ...parts,
-    images: createImageSource({ registry, client, ownRegistry }),
+    images: createImageSource({ registry, client, logins, ownRegistry }),
     pullFrom: (reference) => {
       const { host } = parseReference(reference);
       if (ownRegistry(host) === undefined || address === undefined) return reference;
@@ -92,18 +94,7 @@ export async function openOrchestrator(config: ServerConfig, parts: Parts): Prom
       runtime,
       ownRegistry,
       resolver: {
-        async resolve(reference, login) {
-          if (login === undefined) return client.resolve(reference);
-          // A client of its own: what one login was told is not for the others.
-          const own = clientWith({
-            find: (host) => Promise.resolve(host === reference.host ? { kind: 'password', ...login } : undefined),
-          });
-          try {
-            return await own.resolve(reference);
-          } finally {
-            own.close();
-          }
-        },
+        resolve: (reference, login) => (login === undefined ? client : logins.get(reference.host, login)).resolve(reference),
       },
       settings: { settleMs: config.settleMs, resolve: config.resolve, taskImage: config.taskImage },
       async pullCredentials(reference) {
@@ -133,6 +124,7 @@ export async function openOrchestrator(config: ServerConfig, parts: Parts): Prom
       await listeners?.close();
       await runtime.close();
       client.close();
+      logins.close();
     },
   };
 }
