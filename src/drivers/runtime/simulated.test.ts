@@ -1,3 +1,4 @@
+import { containerSpec } from '../../orchestrator/supervise/testing.ts';
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createManualClock } from '../../core/clock.ts';
@@ -7,36 +8,8 @@ import type { ContainerSpec, ObservedTask, TaskSpec } from '../../orchestrator/p
 import { readBehaviour } from './simulated-behaviour.ts';
 import { createSimulatedRuntime, type SimulatedDependencies } from './simulated.ts';
 
-function containerSpec(name: string, image: string, more: Partial<ContainerSpec> = {}): ContainerSpec {
-  return {
-    name,
-    arn: `arn:aws:ecs:us-east-1:123456789012:container/default/t/${name}`,
-    image: { written: image, reference: image },
-    essential: true,
-    environment: {},
-    portMappings: [],
-    mountPoints: [],
-    volumesFrom: [],
-    links: [],
-    dependsOn: [],
-    stopTimeout: 30_000,
-    readonlyRootFilesystem: false,
-    privileged: false,
-    initProcessEnabled: false,
-    capabilities: { add: [], drop: [] },
-    devices: [],
-    tmpfs: [],
-    ulimits: [],
-    systemControls: {},
-    dnsServers: [],
-    dnsSearchDomains: [],
-    extraHosts: [],
-    disableNetworking: false,
-    interactive: false,
-    pseudoTerminal: false,
-    dockerLabels: {},
-    ...more,
-  };
+function containerOf(name: string, image: string, more: Partial<ContainerSpec> = {}): ContainerSpec {
+  return containerSpec(name, { image: { written: image, reference: image }, ...more });
 }
 
 function taskSpec(id: string, containers: ContainerSpec[]): TaskSpec {
@@ -79,7 +52,7 @@ describe('the simulated runtime', () => {
   it('tells the digest before the task runs, and everything in order', async () => {
     const world = createWorld();
     await world.runtime.start(
-      taskSpec('a', [containerSpec('web', 'web:1', { portMappings: [{ containerPort: 80, protocol: 'tcp' }] })]),
+      taskSpec('a', [containerOf('web', 'web:1', { portMappings: [{ containerPort: 80, protocol: 'tcp' }] })]),
     );
     await world.runtime.start(taskSpec('a', []));
     await world.advance(5);
@@ -108,9 +81,9 @@ describe('the simulated runtime', () => {
         return digest === undefined ? { failure: `${reference}: not found` } : { digest };
       },
     });
-    await world.runtime.start(taskSpec('a', [containerSpec('web', 'web:1')]));
+    await world.runtime.start(taskSpec('a', [containerOf('web', 'web:1')]));
     images.set('web:1', digestOf('new'));
-    await world.runtime.start(taskSpec('b', [containerSpec('web', 'web:2')]));
+    await world.runtime.start(taskSpec('b', [containerOf('web', 'web:2')]));
     await world.advance(50);
     const [a, b] = await world.runtime.list();
     assert.equal(a?.containers[0]?.imageDigest, digestOf('new'));
@@ -123,10 +96,10 @@ describe('the simulated runtime', () => {
   it('plays exits, health and a container that does not mind the stop signal', async () => {
     const world = createWorld({ behaviour: (image) => (image === 'job' ? { exitAfter: 1_000, exitCode: 3 } : {}) });
     const healthCheck = { command: ['CMD', 'true'], interval: 5_000, timeout: 5_000, retries: 3, startPeriod: 0 };
-    await world.runtime.start(taskSpec('job', [containerSpec('job', 'job')]));
+    await world.runtime.start(taskSpec('job', [containerOf('job', 'job')]));
     await world.runtime.start(
       taskSpec('sick', [
-        containerSpec('web', 'web', {
+        containerOf('web', 'web', {
           healthCheck,
           stopTimeout: 2_000,
           environment: { HOLDFAST_SIMULATE: 'unhealthy=500ms ignore-term' },

@@ -1,3 +1,4 @@
+import { containerSpec as plainContainer } from '../../../orchestrator/supervise/testing.ts';
 import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
 import { gzipSync } from 'node:zlib';
@@ -120,35 +121,7 @@ export function pinned(digest: Digest): PinnedImage {
 }
 
 export function containerSpec(name: string, more: Partial<ContainerSpec> = {}): ContainerSpec {
-  return {
-    name,
-    arn: `arn:aws:ecs:us-east-1:123456789012:container/test/${name}`,
-    image: { written: 'test/image:1', reference: 'test/image:1' },
-    essential: true,
-    environment: {},
-    portMappings: [],
-    mountPoints: [],
-    volumesFrom: [],
-    links: [],
-    dependsOn: [],
-    stopTimeout: 1000,
-    readonlyRootFilesystem: false,
-    privileged: false,
-    initProcessEnabled: false,
-    capabilities: { add: [], drop: [] },
-    devices: [],
-    tmpfs: [],
-    ulimits: [],
-    systemControls: {},
-    dnsServers: [],
-    dnsSearchDomains: [],
-    extraHosts: [],
-    disableNetworking: false,
-    interactive: false,
-    pseudoTerminal: false,
-    dockerLabels: {},
-    ...more,
-  };
+  return plainContainer(name, { image: { written: 'test/image:1', reference: 'test/image:1' }, stopTimeout: 1000, ...more });
 }
 
 export function taskSpec(
