@@ -13,7 +13,8 @@ import { tagsOf } from './resource-tags.ts';
 import { taskDefinitionById } from './task-definition-rows.ts';
 import type { TaskRow } from './task-rows.ts';
 import type { RuntimeHost } from './ports.ts';
-import { taskNeeds, type Tasks } from './tasks.ts';
+import { taskNeeds } from './create-task-row.ts';
+import type { Tasks } from './tasks.ts';
 import { writeTally } from './write-settlement.ts';
 
 /** Each step's effect, inside one transaction. None of them chooses anything. */

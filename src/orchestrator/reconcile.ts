@@ -10,7 +10,8 @@ import { addEvent, eventText } from './service-events.ts';
 import { deploymentId, toRevision, type RevisionRecord, type ServiceRecord } from './service-rows.ts';
 import { readServiceView, type ServiceView, type StopCause } from './service-view.ts';
 import type { TaskRow } from './task-rows.ts';
-import type { TaskChange, Tasks } from './tasks.ts';
+import type { TaskChange } from './change-task-rows.ts';
+import type { Tasks } from './tasks.ts';
 import { recordDigests, writeSettlement, writeTally } from './write-settlement.ts';
 
 /** Services that are worked on at the same time. */

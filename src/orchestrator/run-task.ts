@@ -13,7 +13,8 @@ import { fixedHostPorts, placeTasks } from './place-tasks.ts';
 import { readTags, tagsOf } from './resource-tags.ts';
 import { getUsableTaskDefinition, type TaskDefinitionRecord } from './task-definition-rows.ts';
 import type { TaskRow } from './task-rows.ts';
-import { taskNeeds, type NewTask, type Tasks } from './tasks.ts';
+import { taskNeeds, type NewTask } from './create-task-row.ts';
+import type { Tasks } from './tasks.ts';
 
 export interface RunTaskOperations {
   RunTask: Operation<RunTaskRequest, RunTaskResponse>;

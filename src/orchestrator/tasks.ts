@@ -1,48 +1,18 @@
-import { randomTaskId } from './task-ids.ts';
-import { containerArn, taskArn } from './arn.ts';
-import type { Cluster } from './cluster-rows.ts';
+import { describeCauses } from '../core/logger.ts';
+import { taskArn } from './arn.ts';
+import { buildTaskSpec } from './build-task-spec.ts';
+import { changeRows, endOf, type TaskChange } from './change-task-rows.ts';
 import { clusterById } from './cluster-rows.ts';
 import type { OrchestratorContext, OrchestratorTransaction } from './context.ts';
-import { buildTaskSpec, readCpu, readMemory } from './build-task-spec.ts';
-import type { Digest } from '../core/digest.ts';
-import { describeCauses } from '../core/logger.ts';
-import type { ImageToRun, ObservedTask } from './ports.ts';
-import { putTags, dropTags, tagsOf } from './resource-tags.ts';
+import { createTaskRow, type NewTask } from './create-task-row.ts';
 import { readReference } from './image-holds.ts';
+import type { ImageToRun, ObservedTask } from './ports.ts';
 import { loginFailure, readPullLogin } from './pull-logins.ts';
-import { taskDefinitionById, type TaskDefinitionRecord } from './task-definition-rows.ts';
-import { pinImage, writtenDigest } from './task-image.ts';
-import { toTask, type StopCode, type TaskDocument, type TaskRow } from './task-rows.ts';
+import { dropTags, tagsOf } from './resource-tags.ts';
+import { taskDefinitionById } from './task-definition-rows.ts';
 import { followTaskHolds } from './task-holds.ts';
+import { toTask, type StopCode, type TaskRow } from './task-rows.ts';
 import { applySight } from './task-sight.ts';
-import { fixedHostPorts } from './place-tasks.ts';
-
-/** A task to be made; everything that it is of has been looked up and checked. */
-export interface NewTask {
-  cluster: Cluster;
-  definition: TaskDefinitionRecord;
-  /** The host that `placeTasks` chose. */
-  hostId?: string;
-  launchType: string;
-  capacityProviderName?: string;
-  platformVersion?: string;
-  /** `family:<family>` when absent. */
-  group?: string;
-  startedBy?: string;
-  service?: { id: number; name: string; revisionId?: string; taskSetId?: string };
-  overrides?: TaskDocument['overrides'];
-  networkConfiguration?: TaskDocument['networkConfiguration'];
-  enableExecuteCommand?: boolean;
-  /** Digests that are known beforehand, by container; the others start by what their definition says. */
-  digests?: ReadonlyMap<string, Digest>;
-  tags?: Record<string, string>;
-}
-
-/** A task has changed, as its row says now. */
-export interface TaskChange {
-  before: TaskRow;
-  after: TaskRow;
-}
 
 /**
  * The rows of tasks, and the runtime that they follow. A row is made in its maker's transaction and launched after the
@@ -74,7 +44,7 @@ export interface Tasks {
 const LOST = 'The runtime no longer has this task.';
 
 export function createTasks(context: OrchestratorContext): Tasks {
-  const { meta, runtime, clock, ids, timers, log, settings } = context;
+  const { meta, runtime, clock, timers, log, settings } = context;
   const listeners: ((change: TaskChange) => void)[] = [];
   /** What the runtime has taken; a task that is in no such state is stopped by its row alone. */
   const taken = new Set<string>();
@@ -101,70 +71,6 @@ export function createTasks(context: OrchestratorContext): Tasks {
   async function find(id: string): Promise<TaskRow | undefined> {
     const row = await meta.read.selectFrom('task').selectAll().where('id', '=', id).executeTakeFirst();
     return row === undefined ? undefined : toTask(row);
-  }
-
-  async function createTaskRow(transaction: OrchestratorTransaction, task: NewTask): Promise<TaskRow> {
-    const { cluster, definition } = task;
-    const id = randomTaskId(ids);
-    const { document } = definition;
-    const overrides = task.overrides ?? {};
-    const isAwsvpc = document.networkMode === 'awsvpc';
-    const decided: TaskDocument = {
-      clusterName: cluster.name,
-      containers: document.containerDefinitions.map(({ name, image }) => {
-        const digest = writtenDigest(image) ?? task.digests?.get(name);
-        return {
-          name,
-          arn: containerArn(cluster, cluster.name, id, ids.uuid()),
-          written: image,
-          reference: digest === undefined || writtenDigest(image) !== undefined ? image : pinImage(image, digest),
-          ...(digest === undefined ? {} : { digest }),
-        };
-      }),
-      overrides,
-      enableExecuteCommand: task.enableExecuteCommand ?? false,
-      ...(task.service === undefined ? {} : { serviceName: task.service.name }),
-      ...(task.networkConfiguration === undefined ? {} : { networkConfiguration: task.networkConfiguration }),
-      ...(isAwsvpc ? { attachmentId: ids.uuid() } : {}),
-      ...(task.capacityProviderName === undefined ? {} : { capacityProviderName: task.capacityProviderName }),
-      ...(task.launchType === 'FARGATE'
-        ? {
-            platformVersion:
-              task.platformVersion === undefined || task.platformVersion === 'LATEST' ? '1.4.0' : task.platformVersion,
-            platformFamily: 'Linux',
-          }
-        : {}),
-    };
-    const needs = taskNeeds(definition, overrides);
-    const row = await transaction
-      .insertInto('task')
-      .values({
-        id,
-        cluster_id: cluster.id,
-        task_definition_id: definition.id,
-        family: definition.family,
-        service_id: task.service?.id ?? null,
-        revision_id: task.service?.revisionId ?? null,
-        task_set_id: task.service?.taskSetId ?? null,
-        host_id: task.hostId ?? null,
-        launch_type: task.launchType,
-        group_name: task.group ?? `family:${definition.family}`,
-        started_by: task.startedBy ?? null,
-        desired_status: 'RUNNING',
-        last_status: isAwsvpc ? 'PROVISIONING' : 'PENDING',
-        health: 'UNKNOWN',
-        version: 1,
-        created_at: clock.now(),
-        cpu: needs.cpu,
-        memory: needs.memory,
-        host_ports: JSON.stringify(fixedHostPorts(document)),
-        document: JSON.stringify(decided),
-        sight: JSON.stringify({ containers: [] }),
-      })
-      .returningAll()
-      .executeTakeFirstOrThrow();
-    await putTags(transaction, taskArn(cluster, cluster.name, id), task.tags ?? {});
-    return toTask(row);
   }
 
   async function launch(task: TaskRow): Promise<void> {
@@ -347,7 +253,7 @@ export function createTasks(context: OrchestratorContext): Tasks {
   }
 
   return {
-    createTaskRow,
+    createTaskRow: (transaction, task) => createTaskRow(context, transaction, task),
     launch,
     stop,
     protect,
@@ -378,78 +284,3 @@ export function createTasks(context: OrchestratorContext): Tasks {
 }
 
 const SWEEP = 200;
-const CHUNK = 200;
-
-/** Reads rows, writes what `change` makes of them with a version more, and gives both; undefined leaves a row alone. */
-async function changeRows(
-  transaction: OrchestratorTransaction,
-  ids: string[],
-  change: (row: TaskRow) => TaskRow | undefined,
-): Promise<TaskChange[]> {
-  const changes: TaskChange[] = [];
-  for (let at = 0; at < ids.length; at += CHUNK) {
-    const rows = await transaction
-      .selectFrom('task')
-      .selectAll()
-      .where('id', 'in', ids.slice(at, at + CHUNK))
-      .execute();
-    for (const before of rows.map(toTask)) {
-      const changed = change(before);
-      if (changed === undefined) continue;
-      const after = { ...changed, version: before.version + 1 };
-      await transaction
-        .updateTable('task')
-        .set({
-          desired_status: after.desiredStatus,
-          last_status: after.lastStatus,
-          health: after.health,
-          version: after.version,
-          pull_started_at: after.pullStartedAt ?? null,
-          pull_stopped_at: after.pullStoppedAt ?? null,
-          started_at: after.startedAt ?? null,
-          stopping_at: after.stoppingAt ?? null,
-          execution_stopped_at: after.executionStoppedAt ?? null,
-          stopped_at: after.stoppedAt ?? null,
-          stop_code: after.stopCode ?? null,
-          stopped_reason: after.stoppedReason ?? null,
-          protected_until: after.protectedUntil ?? null,
-          sight: JSON.stringify(after.sight),
-        })
-        .where('id', '=', after.id)
-        .execute();
-      changes.push({ before, after });
-    }
-  }
-  return changes;
-}
-
-function endOf(row: TaskRow, now: number, why: { code: StopCode; reason: string }): TaskRow | undefined {
-  if (row.lastStatus === 'STOPPED') return undefined;
-  return {
-    ...row,
-    desiredStatus: 'STOPPED',
-    lastStatus: 'STOPPED',
-    stoppingAt: row.stoppingAt ?? now,
-    stoppedAt: now,
-    stopCode: row.stopCode ?? why.code,
-    stoppedReason: row.stoppedReason ?? why.reason,
-    sight: { ...row.sight, containers: row.sight.containers.map((container) => ({ ...container, status: 'STOPPED' })) },
-  };
-}
-
-/** CPU units and MiB that a task takes of its host: its own size, else the sum of its containers'. */
-export function taskNeeds(
-  { document }: Pick<TaskDefinitionRecord, 'document'>,
-  overrides: TaskDocument['overrides'],
-): { cpu: number; memory: number } {
-  const containers = document.containerDefinitions.map((container) => ({
-    ...container,
-    ...overrides.containerOverrides?.find(({ name }) => name === container.name),
-  }));
-  return {
-    cpu: readCpu(overrides.cpu ?? document.cpu) ?? containers.reduce((sum, { cpu }) => sum + (cpu ?? 0), 0),
-    memory:
-      readMemory(overrides.memory ?? document.memory) ??
-      containers.reduce((sum, { memory, memoryReservation }) => sum + (memoryReservation ?? memory ?? 0), 0),
-  };
-}
