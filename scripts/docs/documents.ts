@@ -1,7 +1,6 @@
 import { apiPage } from './api.ts';
 import { cliPage } from './cli.ts';
-import { ecrOperationsTables } from './ecr.ts';
-import { ecsOperationsTables } from './ecs.ts';
+import { ecrOperationsTables, ecsOperationsTables } from './operations.ts';
 import { roomsTable } from './rooms.ts';
 import { settingsPage } from './settings.ts';
 

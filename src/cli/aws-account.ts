@@ -12,6 +12,9 @@ const TARGETS = {
 } as const;
 type Service = 'ecs' | 'ecr';
 
+/** No list that AWS keeps is as long; one that goes round in circles is. */
+const MAX_PAGES = 100_000;
+
 /** A real AWS account, or what AWS_ENDPOINT_URL puts in its place, as the aws command would reach it. */
 export interface AwsAccount {
   readonly region: string;
@@ -35,8 +38,13 @@ export async function openAwsAccount(context: CommandContext): Promise<AwsAccoun
   }
   const region = env['AWS_REGION'] || env['AWS_DEFAULT_REGION'];
   if (!region) throw new CommandFailure('No AWS region is set.', { advice: 'Set AWS_REGION, as in AWS_REGION=eu-west-1.' });
+  return createAwsAccount(context, keys, region);
+}
+
+/** Raises UsageError when that is no region. */
+export function createAwsAccount(context: CommandContext, keys: AwsKeys, region: string): AwsAccount {
   if (!/^[a-z]{2}(?:-[a-z]+)+-\d+$/.test(region)) throw new UsageError(`AWS_REGION is not a region: ${printable(region)}`);
-  const endpoints = { ecr: endpointOf(env, 'ecr', region), ecs: endpointOf(env, 'ecs', region) };
+  const endpoints = { ecr: endpointOf(context.env, 'ecr', region), ecs: endpointOf(context.env, 'ecs', region) };
   return createAccount(context, keys, region, endpoints);
 }
 
@@ -65,13 +73,14 @@ export function createAccount(
   const pages = async (service: Service, operation: string, input: JsonObject, member: string): Promise<unknown[]> => {
     const items: unknown[] = [];
     let next: unknown;
-    do {
+    for (let pages = 0; pages < MAX_PAGES; pages++) {
       const page = await call(service, operation, { ...input, ...(typeof next === 'string' ? { nextToken: next } : {}) });
       const list = page[member];
       if (Array.isArray(list)) items.push(...list);
       next = page['nextToken'];
-    } while (typeof next === 'string');
-    return items;
+      if (typeof next !== 'string') return items;
+    }
+    throw new CommandFailure(`${operation} at ${endpoints[service].host} has no end: ${MAX_PAGES} pages were read.`);
   };
   return {
     region,

@@ -1,10 +1,7 @@
-import { createAwsCaller } from '../client/aws-call.ts';
-import { FetchError } from '../client/outcome.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
+import { createAccount } from './aws-account.ts';
 import { CommandFailure, type CommandContext } from './command.ts';
-import { clockOf } from './pin-client.ts';
 import { findServer, type ServerAddress } from './server-connection.ts';
-import { holdfastVersion } from './version.ts';
 
 /** The AWS APIs of the running server, for the commands that show what runs. */
 export interface AwsApi {
@@ -13,8 +10,6 @@ export interface AwsApi {
   ecr(operation: string, input: JsonObject): Promise<JsonObject>;
   close(): void;
 }
-
-const TARGETS = { ecs: 'AmazonEC2ContainerServiceV20141113', ecr: 'AmazonEC2ContainerRegistry_V20150921' } as const;
 
 /** Raises CommandFailure when there is no server, and with the server's own words when it refuses. */
 export async function openAwsApi(context: CommandContext): Promise<AwsApi> {
@@ -27,18 +22,8 @@ export async function openAwsApi(context: CommandContext): Promise<AwsApi> {
     });
   }
   const keys = { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
-  const caller = createAwsCaller(clockOf(context), { endpointHosts: [url.host], userAgent: `holdfast/${holdfastVersion()}` });
-  const call =
-    (service: keyof typeof TARGETS) =>
-    async (operation: string, input: JsonObject): Promise<JsonObject> => {
-      try {
-        return await caller(keys, { endpoint: url, region, service, target: `${TARGETS[service]}.${operation}`, input });
-      } catch (error) {
-        if (!(error instanceof FetchError)) throw error;
-        throw new CommandFailure(`${operation}: ${error.failure.reason}`, { kind: error.failure.kind, cause: error });
-      }
-    };
-  return { server, ecs: call('ecs'), ecr: call('ecr'), close: () => caller.close() };
+  const { call, close } = createAccount(context, keys, region, { ecs: url, ecr: url });
+  return { server, ecs: (...request) => call('ecs', ...request), ecr: (...request) => call('ecr', ...request), close };
 }
 
 /** All pages of a list of strings, such as task ARNs. */

@@ -1,58 +1,29 @@
 import { findAwsKeys, type AwsKeys } from '../client/credentials/aws-keys.ts';
-import { FetchError } from '../client/outcome.ts';
-import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
+import { isJsonObject, type Json } from '../core/json.ts';
 import { childrenOf } from '../pinner/check.ts';
 import { findDrift, type RunningContainer } from '../pinner/drift.ts';
+import { createAccount, createAwsAccount, type AwsAccount } from './aws-account.ts';
 import { CommandFailure, jsonOption, UsageError, writeJson, writeLine, type Command, type CommandContext } from './command.ts';
-import { awsCaller, clientOptions, findOwnServer, keysOf, openClient } from './pin-client.ts';
+import { clientOptions, findOwnServer, keysOf, openClient } from './pin-client.ts';
 import { scopeOptions } from './pin-options.ts';
 import { scanFiles } from './pin-scan.ts';
 import type { ServerAddress } from './server-connection.ts';
 import { formatTable, tableWidth } from './table.ts';
 
-const TARGET = 'AmazonEC2ContainerServiceV20141113';
 /** DescribeTasks takes so many (ECS API reference). */
 const TASKS_AT_ONCE = 100;
-const PAGES = 1000;
 
-type Call = (operation: string, input: JsonObject) => Promise<JsonObject>;
-
-function ecsCalls(context: CommandContext, server: ServerAddress | undefined, keys: AwsKeys): { call: Call; close(): void } {
-  const { env } = context;
-  const region = server?.region ?? (env['AWS_REGION'] || env['AWS_DEFAULT_REGION'] || 'us-east-1');
-  if (!/^[a-z0-9-]{1,40}$/.test(region)) throw new UsageError('AWS_REGION is not the name of a region.');
-  const suffix = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
-  const endpoint = server?.url ?? new URL(`https://ecs.${region}.${suffix}/`);
-  const caller = awsCaller(context, server?.url);
-  return {
-    close: () => caller.close(),
-    async call(operation, input) {
-      try {
-        return await caller(keys, { endpoint, region, service: 'ecs', target: `${TARGET}.${operation}`, input });
-      } catch (error) {
-        if (!(error instanceof FetchError)) throw error;
-        throw new CommandFailure(`${operation} on ${endpoint.host} failed: ${error.failure.reason}`, {
-          kind: error.failure.kind,
-          cause: error,
-        });
-      }
-    },
-  };
+function ecsAccount(context: CommandContext, server: ServerAddress | undefined, keys: AwsKeys): AwsAccount {
+  if (server !== undefined) return createAccount(context, keys, server.region, { ecs: server.url, ecr: server.url });
+  return createAwsAccount(context, keys, context.env['AWS_REGION'] || context.env['AWS_DEFAULT_REGION'] || 'us-east-1');
 }
 
 /** Every container of every running task of the cluster, equal ones counted together. */
-async function listRunning(call: Call, cluster: string): Promise<RunningContainer[]> {
-  const arns: string[] = [];
-  let nextToken: Json | undefined;
-  for (let page = 0; page < PAGES; page++) {
-    const answer: JsonObject = await call('ListTasks', { cluster, ...(nextToken ? { nextToken } : {}) });
-    arns.push(...listOf(answer['taskArns']).filter((arn) => typeof arn === 'string'));
-    nextToken = answer['nextToken'];
-    if (!nextToken) break;
-  }
+async function listRunning(account: AwsAccount, cluster: string): Promise<RunningContainer[]> {
+  const arns = await account.listTexts('ecs', 'ListTasks', { cluster }, 'taskArns');
   const running = new Map<string, RunningContainer>();
   for (let from = 0; from < arns.length; from += TASKS_AT_ONCE) {
-    const answer = await call('DescribeTasks', { cluster, tasks: arns.slice(from, from + TASKS_AT_ONCE) });
+    const answer = await account.call('ecs', 'DescribeTasks', { cluster, tasks: arns.slice(from, from + TASKS_AT_ONCE) });
     for (const task of listOf(answer['tasks']).filter(isJsonObject)) {
       const taskDefinition = textOf(task['taskDefinitionArn']).replace(/^.*\//, '');
       for (const container of listOf(task['containers']).filter(isJsonObject)) {
@@ -94,10 +65,10 @@ export const pinDriftCommand: Command = {
       });
     const scan = await scanFiles(context, options, operands);
     const places = scan.files.flatMap(({ path, findings }) => findings.references.map((found) => ({ path, found })));
-    const ecs = ecsCalls(context, server, keys);
+    const ecs = ecsAccount(context, server, keys);
     const client = await openClient(context, options);
     try {
-      const drifts = await findDrift(await listRunning(ecs.call, cluster), places, async (name, index, digest) => {
+      const drifts = await findDrift(await listRunning(ecs, cluster), places, async (name, index, digest) => {
         const fetched = await client.getManifest({ ...name, digest: index });
         return (
           fetched.ok && (childrenOf(fetched.value.bytes, fetched.value.mediaType) ?? []).some((child) => child.digest === digest)

@@ -2,39 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as sdk from '@aws-sdk/client-ecr';
 import { FAULT_SAMPLES } from '../../core/fault-samples.ts';
+import { answersOf, assertKnownExceptions } from '../../../test/support/aws-faults.ts';
 import { answerFault, Fault, type FaultKind } from '../../core/fault.ts';
 import { createEcrFaults } from './faults.ts';
 
 const faults = createEcrFaults();
-const kinds = Object.keys(FAULT_SAMPLES) as FaultKind[];
-const answers = kinds.map((kind) => [kind, answerFault(faults, new Fault(kind, FAULT_SAMPLES[kind]))] as const);
+const answers = answersOf(faults);
 
 // After a change that is meant: node --test --test-update-snapshots src/wire/ecr/faults.test.ts
 test('every fault has one answer, and none changes unseen', (t) => {
-  t.assert.fileSnapshot(Object.fromEntries(answers), new URL('errors.golden.json', import.meta.url).pathname);
+  t.assert.fileSnapshot(answers, new URL('errors.golden.json', import.meta.url).pathname);
 });
 
-// AWS's common errors, which no service models.
-const COMMON = new Set([
-  'AccessDeniedException',
-  'ExpiredTokenException',
-  'IncompleteSignatureException',
-  'InvalidSignatureException',
-  'MissingAuthenticationTokenException',
-  'RequestEntityTooLargeException',
-  'SerializationException',
-  'ThrottlingException',
-  'UnknownOperationException',
-  'UnrecognizedClientException',
-]);
-
-test('every answer is an exception that clients know', () => {
-  for (const [kind, { type, status, message }] of answers) {
-    assert.ok(COMMON.has(type) || type in sdk, `${kind}: the SDK has no ${type}`);
-    assert.equal(status, type === 'ServerException' ? 500 : 400, kind);
-    assert.ok(message.length > 0, kind);
-  }
-});
+test('every answer is an exception that clients know', () => assertKnownExceptions(answers, sdk));
 
 test('the words that tools look for', () => {
   const said = (kind: FaultKind, table = faults): string => answerFault(table, new Fault(kind, FAULT_SAMPLES[kind])).message;
