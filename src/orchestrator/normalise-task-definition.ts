@@ -87,6 +87,8 @@ function requiredAttributes(document: TaskDefinitionDocument): string[] {
   for (const container of containers) {
     if (container.privileged === true) agent('privileged-container');
     if (container.logConfiguration !== undefined) agent(`logging-driver.${container.logConfiguration.logDriver}`);
+    for (const { valueFrom } of container.secrets ?? [])
+      names.add(`ecs.capability.secrets.${valueFrom.includes(':secretsmanager:') ? 'asm' : 'ssm'}.environment-variables`);
     if (container.healthCheck !== undefined) names.add('ecs.capability.container-health-check');
     if ((container.dependsOn ?? []).length > 0) names.add('ecs.capability.container-ordering');
     if (/^[0-9]{12}\.dkr\.ecr\./.test(container.image)) agent('ecr-auth');
