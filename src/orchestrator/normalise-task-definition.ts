@@ -6,6 +6,8 @@ import { checkFargate, isFargateSize } from './fargate-rules.ts';
 import type { Given } from './model.ts';
 import type { ContainerDefinition, TaskDefinitionDocument } from './task-definition-rows.ts';
 
+type Volume = NonNullable<Given<RegisterTaskDefinitionRequest>['volumes']>[number];
+
 const LONGEST_DEFINITION = 64 * 1024;
 
 /** What is registered of a request: checked, with the defaults that ECS fills in and what it computes. Pure. Raises `ecs`. */
@@ -31,7 +33,7 @@ export function normaliseTaskDefinition(input: Given<RegisterTaskDefinitionReque
     networkMode,
     ...(cpu === undefined ? {} : { cpu }),
     ...(memory === undefined ? {} : { memory }),
-    volumes: input.volumes ?? [],
+    volumes: (input.volumes ?? []).map(normaliseVolume),
     placementConstraints: input.placementConstraints ?? [],
     containerDefinitions: containerDefinitions.map((container) => normaliseContainer(container, networkMode)),
     compatibilities: compatibilities(networkMode, isFargateSize(cpu, memory)),
@@ -68,6 +70,11 @@ function normaliseContainer(
     volumesFrom: container.volumesFrom ?? [],
     systemControls: container.systemControls ?? [],
   };
+}
+
+function normaliseVolume(volume: Volume): Volume {
+  const { efsVolumeConfiguration: efs } = volume;
+  return efs === undefined ? volume : { ...volume, efsVolumeConfiguration: { rootDirectory: '/', ...efs } };
 }
 
 function compatibilities(networkMode: string, hasFargateSize: boolean): TaskDefinitionDocument['compatibilities'] {
