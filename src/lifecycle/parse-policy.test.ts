@@ -31,6 +31,7 @@ const refusals: [what: string, document: unknown, says: string | RegExp][] = [
   ['no JSON', 'rules', 'Could not map policyString into LifecyclePolicy.'],
   ['no object', '[]', 'Could not map policyString into LifecyclePolicy.'],
   ['a key given twice', '{"rules":[],"rules":[]}', 'Could not map policyString into LifecyclePolicy.'],
+  ['another key instead of rules', { no_rules: [] }, 'object has missing required properties (["rules"])'],
   ['no rules', {}, 'object has missing required properties (["rules"])'],
   ['empty rules', { rules: [] }, /array is too short/],
   [

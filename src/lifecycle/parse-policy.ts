@@ -17,8 +17,8 @@ import {
 export function parseLifecyclePolicy(text: string): LifecyclePolicy {
   const document = readDocument(text);
   const extension = document.holdfast === undefined ? undefined : readExtension(document.holdfast);
-  onlyKeys(document, ['rules', ...(extension ? ['holdfast'] : [])]);
   requireKeys(document, ['rules']);
+  onlyKeys(document, ['rules', ...(extension ? ['holdfast'] : [])]);
   const { rules } = document;
   if (!Array.isArray(rules))
     fail(`instance type (${typeName(rules)}) does not match any allowed primitive type (allowed: ["array"])`);
@@ -55,8 +55,8 @@ function readExtension(value: Json): PolicyExtension {
 function readRule(value: Json, extended: boolean): LifecycleRule {
   if (!isJsonObject(value))
     fail(`instance type (${typeName(value)}) does not match any allowed primitive type (allowed: ["object"])`);
-  onlyKeys(value, ['rulePriority', 'description', 'selection', 'action']);
   requireKeys(value, ['action', 'rulePriority', 'selection']);
+  onlyKeys(value, ['rulePriority', 'description', 'selection', 'action']);
   const priority = wholeNumber(value.rulePriority);
   const { description } = value;
   if (description !== undefined && typeof description !== 'string')
@@ -75,8 +75,8 @@ const NO_VARIANT = 'instance failed to match exactly one schema (matched 0 out o
 function readAction(value: Json | undefined, extended: boolean): RuleAction {
   if (!isJsonObject(value))
     fail(`instance type (${typeName(value)}) does not match any allowed primitive type (allowed: ["object"])`);
-  onlyKeys(value, ['type', 'targetStorageClass']);
   requireKeys(value, ['type']);
+  onlyKeys(value, ['type', 'targetStorageClass']);
   const allowed = ['expire', ...(extended ? ['keep'] : []), 'transition'];
   const type = oneOf(value.type, allowed) as RuleAction;
   // Present with the wrong action, missing with the right one, or null: no variant of the schema fits.
@@ -90,6 +90,7 @@ type Selection = Omit<LifecycleRule, 'priority' | 'description' | 'action'>;
 function readSelection(value: Json | undefined, action: RuleAction, extended: boolean): Selection {
   if (!isJsonObject(value))
     fail(`instance type (${typeName(value)}) does not match any allowed primitive type (allowed: ["object"])`);
+  requireKeys(value, action === 'keep' ? ['tagStatus'] : ['countNumber', 'countType', 'tagStatus']);
   onlyKeys(value, [
     'tagStatus',
     'tagPatternList',
@@ -100,7 +101,6 @@ function readSelection(value: Json | undefined, action: RuleAction, extended: bo
     'countUnit',
     'countNumber',
   ]);
-  requireKeys(value, action === 'keep' ? ['tagStatus'] : ['countNumber', 'countType', 'tagStatus']);
   const tagStatus = oneOf(value.tagStatus, ['any', 'tagged', 'untagged']) as LifecycleRule['tagStatus'];
   const list = readList(value, tagStatus);
   const storageClass =

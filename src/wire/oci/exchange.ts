@@ -22,6 +22,8 @@ export interface Exchange {
   readonly response: ServerResponse;
   readonly context: RequestContext;
   readonly place: Place;
+  /** The registry for which a mirror is asked, where that decided the place. */
+  readonly namespace: string | undefined;
   /** Absent for an anonymous reader of a public repository. */
   readonly principal: Principal | undefined;
   readonly path: string;

@@ -342,3 +342,29 @@ test('what will be refused is refused before its bytes are sent', async (t) => {
   );
   assert.equal(await offer('PATCH', location, { 'Authorization': authorization, 'Content-Range': '0-1' }), 'told to go on 202');
 });
+
+test('containerd reaches another region through a mirror, by the registry that it names', async (t) => {
+  const { server, call } = await pushed(t);
+  const ns = (region: string, account = ACCOUNT): string => `ns=${account}.dkr.ecr.${region}.amazonaws.com`;
+  await server.registry.repositories.create({ ...caller, region: 'eu-west-1' }, 'team/far' as RepositoryName);
+  await server.registry.repositories.create({ ...caller, region: 'eu-west-1' }, 'team/farther' as RepositoryName);
+
+  const page = await call('GET', `/v2/_catalog?n=1&${ns('eu-west-1')}`);
+  assert.deepEqual(JSON.parse(page.text), { repositories: ['team/far'] });
+  assert.equal(page.headers['oci-namespace'], `${ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com`);
+  const [, rest = ''] = /^<(.+)>; rel="next"$/.exec(String(page.headers['link'])) ?? [];
+  assert.deepEqual(JSON.parse((await call('GET', rest)).text), { repositories: ['team/farther'] });
+
+  // A manifest comes from the same place, and a mirror of other registries is left to answer as usual.
+  assert.match(error(await call('GET', `/v2/team/app/manifests/v1?${ns('eu-west-1')}`)), /^404 NAME_UNKNOWN/);
+  const usual = await call('GET', '/v2/team/app/manifests/v1?ns=docker.io');
+  assert.equal(`${usual.status} ${usual.text}`, `200 ${MANIFEST}`);
+  assert.equal(usual.headers['oci-namespace'], undefined);
+  for (const elsewhere of [ns('mars-1'), ns('us-east-1', '999999999999')])
+    assert.match(error(await call('GET', `/v2/team/app/manifests/v1?${elsewhere}`)), /^404 NAME_UNKNOWN/);
+  // Nobody pushes to a mirror: what is pushed goes where the host name says.
+  assert.equal(
+    (await call('POST', `/v2/team/app/blobs/uploads/?digest=${digestOf('x')}&${ns('eu-west-1')}`, { body: 'x' })).status,
+    201,
+  );
+});

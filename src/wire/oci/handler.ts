@@ -7,9 +7,10 @@ import { loggablePath, splitTarget } from '../http/target.ts';
 import { parseCredentials } from './credentials.ts';
 import type { Exchange, OciDeps } from './exchange.ts';
 import { createOciFaults } from './faults.ts';
-import { createHostPlaces, type ServedPlaces } from './host-place.ts';
+import { createHostPlaces, isEcrHost, type ServedPlaces } from './host-place.ts';
 import { parseOciPath } from './path.ts';
 import type { OciAccess } from './ports.ts';
+import { parseQuery } from './query.ts';
 import { chooseRoute } from './routes.ts';
 import { createBlobSender } from './send-blob.ts';
 import { createOciFailures, sendError } from './send-error.ts';
@@ -53,7 +54,10 @@ export function createOciWire(options: OciWireOptions): { oci: HttpHandler; toke
       });
       return;
     }
-    const exchange: Exchange = { deps, request, response, context, place: placeOf(request.headers.host), principal, path, query };
+    const namespace = namespaceOf(request.method, query);
+    if (namespace !== undefined) response.setHeader('OCI-Namespace', namespace);
+    const place = placeOf(namespace ?? request.headers.host);
+    const exchange: Exchange = { deps, request, response, context, place, namespace, principal, path, query };
     await route(exchange);
   };
 
@@ -69,4 +73,14 @@ export function createOciWire(options: OciWireOptions): { oci: HttpHandler; toke
     token: guard(createTokenHandler(access), failures),
     download: guard(download, failures),
   };
+}
+
+/**
+ * The registry for which containerd asks its mirror by `ns`: one of ECR says the region that a mirror's own name does not.
+ * Only for reading: nobody pushes to a mirror.
+ */
+function namespaceOf(method: string | undefined, query: string): string | undefined {
+  if ((method !== 'GET' && method !== 'HEAD') || !query.includes('ns=')) return undefined;
+  const namespace = parseQuery(query).get('ns');
+  return namespace !== undefined && namespace.length <= 255 && isEcrHost(namespace) ? namespace : undefined;
 }

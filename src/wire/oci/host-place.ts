@@ -9,6 +9,9 @@ export interface ServedPlaces {
 
 const ECR_HOST = /^([0-9]{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]{1,64})\./;
 
+/** Whether a host name says which registry it is: `<account>.dkr.ecr.<region>.<any suffix>`. */
+export const isEcrHost = (host: string): boolean => ECR_HOST.test(host.toLowerCase());
+
 /**
  * The account and region of a `Host` header: those of a name like `<account>.dkr.ecr.<region>.<any suffix>`, the first
  * region for any other name. Raises `account-unknown` and `region-unknown`.

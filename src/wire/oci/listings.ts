@@ -10,7 +10,7 @@ import { LARGEST_PAGE, nextLink, parsePageSize, parseQuery } from './query.ts';
 
 /** `GET /v2/<name>/tags/list[?n=][&last=]` (end-8). */
 export async function listTags(exchange: Exchange, name: RepositoryName): Promise<void> {
-  const { response, deps, path } = exchange;
+  const { response, deps } = exchange;
   const repository = await openRepository(exchange, name, 'ecr:ListImages');
   const query = parseQuery(exchange.query);
   const limit = parsePageSize(query.get('n'));
@@ -23,7 +23,7 @@ export async function listTags(exchange: Exchange, name: RepositoryName): Promis
   const link =
     page.more && end !== undefined
       ? {
-          Link: nextLink(path, [
+          Link: nextLink(exchange, [
             ['n', String(limit)],
             ['last', end],
           ]),
@@ -34,7 +34,7 @@ export async function listTags(exchange: Exchange, name: RepositoryName): Promis
 
 /** `GET /v2/_catalog[?n=][&last=]`: the repositories of the account and region. */
 export async function listCatalog(exchange: Exchange): Promise<void> {
-  const { response, deps, place, path } = exchange;
+  const { response, deps, place } = exchange;
   authorize(exchange, 'ecr:DescribeRepositories', { ...place, name: '*' });
   const query = parseQuery(exchange.query);
   const limit = parsePageSize(query.get('n'));
@@ -46,7 +46,7 @@ export async function listCatalog(exchange: Exchange): Promise<void> {
   const next =
     'next' in page && page.next !== undefined
       ? {
-          Link: nextLink(path, [
+          Link: nextLink(exchange, [
             ['n', String(limit)],
             ['last', page.items.at(-1)?.name ?? ''],
           ]),
@@ -61,7 +61,7 @@ const REFERRERS_PAGE = 50;
 
 /** `GET /v2/<name>/referrers/<digest>[?artifactType=]` (end-12): never 404, not even for a repository that is not there. */
 export async function listReferrers(exchange: Exchange, name: RepositoryName, digestText: string): Promise<void> {
-  const { response, deps, place, path } = exchange;
+  const { response, deps, place } = exchange;
   const repository = await deps.registry.repositories.find(place, name);
   authorize(exchange, 'ecr:BatchGetImage', repository ?? { ...place, name });
   const digest = isDigest(digestText) ? digestText : parseDigest(digestText);
@@ -97,7 +97,7 @@ export async function listReferrers(exchange: Exchange, name: RepositoryName, di
       ...API_VERSION,
       'Content-Type': MediaType.ociIndex,
       ...(artifactTypes.length === 0 ? {} : { 'OCI-Filters-Applied': 'artifactType' }),
-      ...(repository === undefined || next === undefined ? {} : { Link: nextLink(path, [...parameters, ['next', next]]) }),
+      ...(repository === undefined || next === undefined ? {} : { Link: nextLink(exchange, [...parameters, ['next', next]]) }),
     },
   );
 }

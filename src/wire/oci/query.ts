@@ -29,6 +29,11 @@ export function parsePageSize(text: string | undefined): number {
 }
 
 /** `Link` to the next page (RFC 8288), as the spec's listings give it. */
-export function nextLink(path: string, parameters: [name: string, value: string][]): string {
-  return `<${path}?${new URLSearchParams(parameters).toString()}>; rel="next"`;
+export function nextLink(
+  { path, namespace }: { path: string; namespace: string | undefined },
+  parameters: [name: string, value: string][],
+): string {
+  const query = new URLSearchParams(parameters);
+  if (namespace !== undefined) query.append('ns', namespace);
+  return `<${path}?${query.toString()}>; rel="next"`;
 }
