@@ -22,3 +22,18 @@ export function createManualClock(start: number): Clock & { advance(milliseconds
     },
   };
 }
+
+/** By so much more than time itself a clock does not go by drifting. */
+const SMALLEST_JUMP_MS = 60_000;
+
+/** A function that says, each time, whether the clock was set forward since the time before. */
+export function createJumpDetector(clock: Clock): () => boolean {
+  const ahead = (): number => clock.now() - clock.monotonic();
+  let last = ahead();
+  return () => {
+    const now = ahead();
+    const jumped = now - last > SMALLEST_JUMP_MS;
+    last = now;
+    return jumped;
+  };
+}

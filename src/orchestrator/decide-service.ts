@@ -56,7 +56,7 @@ export function settle(view: ServiceView, settings: PlanSettings, now: number): 
         {
           asked: task.why === 'scaling' || task.stopCode === 'UserInitiated',
           unhealthy: task.why === 'unhealthy',
-          ...(task.startedAt === undefined ? {} : { runningSince: task.startedAt }),
+          ...runningSince(task, view, settings, task.stoppedAt ?? now),
           stoppedAt: task.stoppedAt ?? now,
           unresolved: revision.resolution === 'PENDING' && captured?.revision !== revision.id,
           noCapacity: false,
@@ -153,8 +153,11 @@ export function afterSettlement(
   };
 }
 
-/** The planner's steps that are to be carried out: what was said already is not said again. */
-export function decide(view: ServiceView, settings: PlanSettings, now: number): Plan {
+/**
+ * The planner's steps that are to be carried out: what was said already is not said again. `now` is in the scale of the
+ * view's times, `wall` in that of what was said.
+ */
+export function decide(view: ServiceView, settings: PlanSettings, now: number, wall: number): Plan {
   const { service } = view;
   const plan =
     service.controller === 'EXTERNAL' && service.status === 'ACTIVE'
@@ -165,9 +168,9 @@ export function decide(view: ServiceView, settings: PlanSettings, now: number): 
       case 'steady':
       case 'stuck':
       case 'impaired':
-        return tellCondition(service.conditions, step.kind, now) !== undefined;
+        return tellCondition(service.conditions, step.kind, wall) !== undefined;
       case 'protected':
-        return tellCondition(service.conditions, 'protected', now, detailOf(step)) !== undefined;
+        return tellCondition(service.conditions, 'protected', wall, detailOf(step)) !== undefined;
       case 'start':
         // Its tags are asked for at the registry; no task has to find out.
         return !(step.pilot && view.revisions.some(({ id, resolveBy }) => id === step.revision && resolveBy === 'registry'));
@@ -176,7 +179,7 @@ export function decide(view: ServiceView, settings: PlanSettings, now: number): 
     }
   });
   const again = plan.steps.some(({ kind }) => kind === 'steady') ? steadyAgainAt(service.conditions) : undefined;
-  const times = [plan.wakeAt, again].filter((time) => time !== undefined);
+  const times = [plan.wakeAt, again === undefined ? undefined : now + (again - wall)].filter((time) => time !== undefined);
   return { steps, ...(times.length === 0 ? {} : { wakeAt: Math.min(...times) }) };
 }
 
@@ -250,17 +253,27 @@ function toRevisionFacts({ id, role, rollout, completedAt, resolution, tally, do
   };
 }
 
-function toFacts(task: ServiceTask, { checked }: ServiceView, { settleMs }: PlanSettings, now: number): TaskFacts {
+/** A task that was healthy once without being asked has settled, whatever the clock says of its start by now. */
+function runningSince(
+  { revision, startedAt, healthyAt }: ServiceTask,
+  { checked }: ServiceView,
+  { settleMs }: PlanSettings,
+  now: number,
+): { runningSince?: number } {
+  if (startedAt === undefined) return {};
+  const isSettled = healthyAt !== undefined && !checked.has(revision);
+  return { runningSince: isSettled ? Math.min(startedAt, now - settleMs) : startedAt };
+}
+
+function toFacts(task: ServiceTask, view: ServiceView, settings: PlanSettings, now: number): TaskFacts {
   const isStopping = task.why !== undefined || task.desiredStatus === 'STOPPED';
-  // A clock that was set back must not make it young again.
-  const runningSince = task.startedAt !== undefined && task.startedAt > now ? now - settleMs : task.startedAt;
   return {
     id: task.id,
     revision: task.revision,
     state: isStopping ? 'stopping' : task.lastStatus === 'RUNNING' ? 'running' : 'pending',
     createdAt: task.createdAt,
-    ...(runningSince === undefined ? {} : { runningSince }),
-    ...(checked.has(task.revision) ? { health: task.health } : {}),
+    ...runningSince(task, view, settings, now),
+    ...(view.checked.has(task.revision) ? { health: task.health } : {}),
     ...(task.protectedUntil === undefined ? {} : { protectedUntil: task.protectedUntil }),
     ...(task.hostId === undefined ? {} : { host: task.hostId }),
   };

@@ -1,3 +1,4 @@
+import type { OrchestratorTransaction } from './context.ts';
 import { isStrict } from './revision-images.ts';
 import { holdImages, releaseOldRevisions } from './revision-holds.ts';
 import { addEvent, eventText } from './service-events.ts';
@@ -43,7 +44,7 @@ export async function complete(work: Work, { revision: id }: StepOf<'complete'>)
     .set({
       rollout: 'COMPLETED',
       rollout_reason: `ECS deployment ${deploymentId(id)} completed.`,
-      completed_at: now,
+      completed_at: await afterAllOthers(transaction, service.id, now),
       updated_at: now,
       held: held > 0 ? 1 : 0,
     })
@@ -69,6 +70,16 @@ export async function complete(work: Work, { revision: id }: StepOf<'complete'>)
   const { impaired: _impaired, ...conditions } = unsettled(work.conditions);
   work.conditions = conditions;
   effects.again = true;
+}
+
+/** The order in which revisions were completed is the order of going back, also when the clock was set back meanwhile. */
+async function afterAllOthers(transaction: OrchestratorTransaction, serviceId: number, now: number): Promise<number> {
+  const row = await transaction
+    .selectFrom('service_revision')
+    .select(({ fn }) => fn.max('completed_at').as('last'))
+    .where('service_id', '=', serviceId)
+    .executeTakeFirst();
+  return Math.max(now, Number(row?.last ?? 0) + 1);
 }
 
 interface FailureWords {

@@ -1,7 +1,8 @@
 import { describeCauses } from '../core/logger.ts';
 import { carryOut, markStopping } from './carry-out.ts';
 import type { Effects } from './step-work.ts';
-import type { OrchestratorContext } from './context.ts';
+import type { Kysely } from 'kysely';
+import type { OrchestratorContext, OrchestratorTables } from './context.ts';
 import { afterSettlement, decide, isSettled, planSettings, settle } from './decide-service.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { RuntimeHost } from './ports.ts';
@@ -9,6 +10,7 @@ import { resolveImages } from './resolve-images.ts';
 import { addEvent, eventText } from './service-events.ts';
 import { deploymentId, toRevision, type RevisionRecord, type ServiceRecord } from './service-rows.ts';
 import { readServiceView, type ServiceView, type StopCause } from './service-view.ts';
+import { createSteadyTime } from './steady-time.ts';
 import type { TaskRow } from './task-rows.ts';
 import type { TaskChange } from './change-task-rows.ts';
 import type { Tasks } from './tasks.ts';
@@ -48,6 +50,7 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
   /** Revisions whose tags are being asked for. */
   const resolving = new Map<string, Promise<void>>();
   const writes = createGroupCommit(meta);
+  const steady = createSteadyTime(clock);
   let hosts: RuntimeHost[] = [];
   let hostsUntil = -Infinity;
   let isClosed = false;
@@ -84,7 +87,7 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
       let wakeAt: number | 'again' | undefined = 'again';
       while (wakeAt === 'again' && !isClosed) wakeAt = await turn(id);
       failures.delete(id);
-      if (typeof wakeAt === 'number') wake(id, wakeAt - clock.now());
+      if (typeof wakeAt === 'number') wake(id, wakeAt - steady.now());
     } catch (error) {
       const count = (failures.get(id) ?? 0) + 1;
       failures.set(id, count);
@@ -107,7 +110,7 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
 
   /** One look and what follows from it. Gives when to look again, `again` for at once. */
   async function turn(id: number): Promise<number | 'again' | undefined> {
-    const view = await readServiceView(meta.read, id, hostIds());
+    const view = await readView(meta.read, id);
     if (view === undefined) return undefined;
     if (await stopMarked(view)) return 'again';
     const asked = resolveTags(view);
@@ -116,14 +119,14 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
 
     if (seen.plan.steps.some(({ kind }) => kind === 'start')) await readHosts();
     const effects = await writes.transact(async (transaction): Promise<Effects & { planned?: number }> => {
-      const now = await readServiceView(transaction, id, hostIds());
+      const now = await readView(transaction, id);
       if (now === undefined) return { launch: [], again: false };
-      const { settlement, unheld } = await writeSettlement(transaction, context, now, consider(now).settlement);
+      const { settlement, unheld } = await writeSettlement(transaction, context, now, consider(now).settlement, steady);
       if (unheld !== undefined) await markStopping(transaction, [unheld], 'unheld');
       if (settlement.isEmpty) return { launch: [], again: false };
-      const settled = afterSettlement(now, settlement, clock.now());
+      const settled = afterSettlement(now, settlement, steady.now());
       for (const task of settled.tasks) if (task.id === unheld) task.why = 'unheld';
-      const plan = decide(settled, planSettings(context.settings, settled), clock.now());
+      const plan = decide(settled, planSettings(context.settings, settled), steady.now(), clock.now());
       const carried = await carryOut(transaction, context, tasks, settled, plan.steps, hosts);
       return {
         ...carried,
@@ -133,16 +136,23 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
     });
     await Promise.all(effects.launch.map((task) => tasks.launch(task)));
     if (effects.again) return 'again';
-    return earliest(effects.planned, effects.wakeAt, asked);
+    return earliest(effects.planned, effects.wakeIn === undefined ? undefined : steady.now() + effects.wakeIn, asked);
+  }
+
+  /** Its times are steady ones. */
+  async function readView(database: Kysely<OrchestratorTables>, id: number): Promise<ServiceView | undefined> {
+    const view = await readServiceView(database, id, hostIds());
+    if (view === undefined) steady.forget(id);
+    return view === undefined ? undefined : steady.translate(view);
   }
 
   function consider(view: ServiceView) {
-    const now = clock.now();
+    const now = steady.now();
     const settings = planSettings(context.settings, view);
     const settlement = settle(view, settings, now);
     return {
       settlement,
-      plan: settlement.isEmpty ? { steps: [] } : decide(afterSettlement(view, settlement, now), settings, now),
+      plan: settlement.isEmpty ? { steps: [] } : decide(afterSettlement(view, settlement, now), settings, now, clock.now()),
     };
   }
 
@@ -177,7 +187,7 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
       if (resolving.has(revision.id)) continue;
       const { resolveAttempts, lastFailureAt = 0 } = revision.tally;
       const at = resolveAttempts === 0 ? 0 : lastFailureAt + RETRY_MS * 2 ** (resolveAttempts - 1);
-      if (at > clock.now()) return at;
+      if (at > steady.now()) return at;
       const work = learnDigests(service, revision)
         .catch((error: unknown) => {
           log.error('digests could not be written down; it is tried again', {

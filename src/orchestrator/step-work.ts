@@ -11,8 +11,8 @@ export interface Effects {
   launch: TaskRow[];
   /** True when there may be more to plan at once. */
   again: boolean;
-  /** When to try again to place what found no host. */
-  wakeAt?: number;
+  /** Milliseconds until what found no host is to be placed again. */
+  wakeIn?: number;
 }
 
 /** What the steps work on. */

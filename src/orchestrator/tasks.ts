@@ -1,3 +1,4 @@
+import { createJumpDetector } from '../core/clock.ts';
 import { describeCauses } from '../core/logger.ts';
 import { taskArn } from './arn.ts';
 import { buildTaskSpec } from './build-task-spec.ts';
@@ -5,9 +6,10 @@ import { changeRows, endOf, type TaskChange } from './change-task-rows.ts';
 import { clusterById } from './cluster-rows.ts';
 import type { OrchestratorContext, OrchestratorTransaction } from './context.ts';
 import { createTaskRow, type NewTask } from './create-task-row.ts';
-import type { ObservedTask } from './ports.ts';
+import { readReference } from './image-holds.ts';
+import type { ImageToRun, ObservedTask } from './ports.ts';
+import { loginFailure, readPullLogin } from './pull-logins.ts';
 import { dropTags, tagsOf } from './resource-tags.ts';
-import { readSecretsOf } from './secrets-of-task.ts';
 import { taskDefinitionById } from './task-definition-rows.ts';
 import { followTaskHolds } from './task-holds.ts';
 import { toTask, type StopCode, type TaskRow } from './task-rows.ts';
@@ -48,6 +50,7 @@ export function createTasks(context: OrchestratorContext): Tasks {
   /** What the runtime has taken; a task that is in no such state is stopped by its row alone. */
   const taken = new Set<string>();
   const waiting = new Map<string, ObservedTask>();
+  const hasJumped = createJumpDetector(clock);
   let pump: Promise<void> | undefined;
   let cancelSweep: (() => void) | undefined;
   let isClosed = false;
@@ -80,15 +83,26 @@ export function createTasks(context: OrchestratorContext): Tasks {
       ]);
       const arn = taskArn(cluster, cluster.name, task.id);
       const tags = (await tagsOf(meta.read, [arn])).get(arn) ?? {};
-      const known = await readSecretsOf(context, cluster, definition.document, task.document.containers);
-      if ('failure' in known) {
-        await end([task.id], { code: 'TaskFailedToStart', reason: known.failure });
-        return;
+      const credentials = new Map<string, NonNullable<ImageToRun['credentials']>>();
+      for (const { name, reference } of task.document.containers) {
+        const { repositoryCredentials } = definition.document.containerDefinitions.find((one) => one.name === name) ?? {};
+        if (repositoryCredentials !== undefined) {
+          const secret = await readPullLogin(context, cluster, repositoryCredentials.credentialsParameter);
+          if ('failure' in secret) {
+            await end([task.id], { code: 'TaskFailedToStart', reason: loginFailure(name, secret.failure).slice(0, 1000) });
+            return;
+          }
+          credentials.set(name, secret.login);
+          continue;
+        }
+        // Of a name that is no reference the runtime tells in the words of a pull.
+        const login = readReference(reference) === undefined ? undefined : await context.pullCredentials?.(reference);
+        if (login !== undefined) credentials.set(name, login);
       }
       const now = await find(task.id);
       if (now === undefined || now.desiredStatus === 'STOPPED') return;
       taken.add(task.id);
-      await runtime.start(buildTaskSpec(task, cluster, definition, tags, known));
+      await runtime.start(buildTaskSpec(task, cluster, definition, tags, credentials));
       // It may have been ended by its row in the moment before it was taken.
       if ((await find(task.id))?.lastStatus === 'STOPPED') await runtime.stop(task.id);
     } catch (error) {
@@ -140,6 +154,8 @@ export function createTasks(context: OrchestratorContext): Tasks {
   }
 
   function onObserved(observed: ObservedTask): void {
+    // Also one that the life before gave to the runtime as it ended.
+    if (observed.status !== 'STOPPED') taken.add(observed.id);
     waiting.set(observed.id, observed);
     pump ??= Promise.resolve().then(drain);
   }
@@ -149,12 +165,17 @@ export function createTasks(context: OrchestratorContext): Tasks {
       const batch = new Map(waiting);
       waiting.clear();
       try {
+        const wanted = new Set<string>();
+        const known = new Set<string>();
         const changes = await meta.transact((transaction) =>
           changeTasks(transaction, [...batch.keys()], (row) => {
+            known.add(row.id);
+            if (row.lastStatus !== 'STOPPED') wanted.add(row.id);
             const observed = batch.get(row.id);
             return observed === undefined ? undefined : applySight(row, observed);
           }),
         );
+        for (const { id, status } of batch.values()) if (!wanted.has(id)) letGo(id, status, known.has(id));
         for (const { after } of changes) if (after.lastStatus === 'STOPPED') taken.delete(after.id);
         tell(changes);
         if (changes.some(({ after }) => after.lastStatus === 'STOPPED')) scheduleSweep();
@@ -170,6 +191,15 @@ export function createTasks(context: OrchestratorContext): Tasks {
       }
     }
     pump = undefined;
+  }
+
+  /** What no row wants must not run, and what no row knows is forgotten: a crash may have come between a row and the runtime. */
+  function letGo(id: string, status: ObservedTask['status'], isKnown: boolean): void {
+    taken.delete(id);
+    const work = status === 'STOPPED' ? (isKnown ? undefined : runtime.forget(id)) : runtime.stop(id);
+    work?.catch((error: unknown) =>
+      log.error('a task that nobody wants could not be let go of', { task: id, error: describeCauses(error) }),
+    );
   }
 
   async function takeUp(): Promise<void> {
@@ -203,6 +233,10 @@ export function createTasks(context: OrchestratorContext): Tasks {
   }
 
   async function sweep(): Promise<void> {
+    if (hasJumped()) {
+      scheduleSweep();
+      return;
+    }
     const now = clock.now();
     const before = now - settings.stoppedRetentionMs;
     const gone = await meta.transact(async (transaction) => {

@@ -5,6 +5,7 @@ import { addEvent, eventText, wasSaid } from './service-events.ts';
 import type { RevisionDocument, RevisionRecord } from './service-rows.ts';
 import type { ServiceView } from './service-view.ts';
 import { stopCurrent } from './start-deployment.ts';
+import type { SteadyTime } from './steady-time.ts';
 
 /**
  * Writes what has come about. A pilot's digests are written with their holds; where one of them cannot be held, because
@@ -16,6 +17,7 @@ export async function writeSettlement(
   context: OrchestratorContext,
   view: ServiceView,
   settlement: Settlement,
+  steady: Pick<SteadyTime, 'toWall'>,
 ): Promise<{ settlement: Settlement; unheld?: string }> {
   const { service } = view;
   const now = context.clock.now();
@@ -49,7 +51,10 @@ export async function writeSettlement(
       written = { ...rest, tallies };
     }
   }
-  for (const [revision, tally] of written.tallies) await writeTally(transaction, revision, tally, now);
+  for (const [revision, { lastFailureAt, ...tally }] of written.tallies) {
+    const at = lastFailureAt === undefined ? {} : { lastFailureAt: Math.round(steady.toWall(lastFailureAt)) };
+    await writeTally(transaction, revision, { ...tally, ...at }, now);
+  }
   if (settlement.gone.length > 0) {
     await transaction
       .updateTable('service_revision')

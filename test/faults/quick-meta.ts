@@ -23,7 +23,7 @@ export async function openQuickMeta(test: Pick<TestContext, 'after'>): Promise<M
   return meta;
 }
 
-function quickFolder(): string {
+export function quickFolder(): string {
   try {
     accessSync('/dev/shm', constants.W_OK);
     return '/dev/shm';

@@ -29,6 +29,7 @@ import type { Registry, Repository } from '../../src/registry/registry.ts';
 import { createRepositories } from '../../src/registry/repositories.ts';
 import type { RegistryTables } from '../../src/registry/schema.ts';
 import { caller, imageManifest } from './registry.ts';
+import { createLife, type Life } from './server-life.ts';
 
 /** What image names of the test's own registry begin with. */
 export const HOST = '127.0.0.1:4600';
@@ -56,6 +57,13 @@ export interface World {
   settle(): Promise<void>;
   /** The server goes away at once, as by kill -9, and comes back; the tasks run on. */
   restart(): Promise<void>;
+  /** What a client asks for. Raises `ServerGone` when the server dies of it; `settle` brings it back. */
+  ask<T>(request: (orchestrator: Orchestrator) => Promise<T>): Promise<T>;
+}
+
+/** The server died before it answered. */
+export class ServerGone extends Error {
+  override readonly name = 'ServerGone';
 }
 
 export interface WorldOptions {
@@ -66,6 +74,10 @@ export interface WorldOptions {
   secrets?: ReadonlyMap<string, string>;
   /** Told of each image that the runtime would pull. */
   onPull?: (image: ImageToRun) => void;
+  /** Told of each step that the server takes towards its database or its runtime: true, and it dies there, as by kill -9. */
+  diesAt?: (step: string) => boolean;
+  /** What stands between the server, whichever life it is in, and the tasks. */
+  watch?: (runtime: TaskRuntime) => TaskRuntime;
 }
 
 export async function createWorld(test: Pick<TestContext, 'after'>, options: WorldOptions = {}): Promise<World> {
@@ -97,7 +109,7 @@ export async function createWorld(test: Pick<TestContext, 'after'>, options: Wor
       return undefined;
     }
   };
-  const runtime = createSimulatedRuntime({
+  const simulated = createSimulatedRuntime({
     clock,
     timers,
     behaviour: (image) => behaviours.get(image) ?? {},
@@ -114,18 +126,19 @@ export async function createWorld(test: Pick<TestContext, 'after'>, options: Wor
     ...(options.hosts === undefined ? {} : { hosts: options.hosts }),
   });
 
-  let meta: MetaStore<OrchestratorTables> & { end(): void };
+  const runtime = options.watch?.(simulated) ?? simulated;
+  let life: Life;
   let orchestrator: Orchestrator;
   const begin = (): void => {
-    meta = endable(opened);
+    life = createLife(options.diesAt ?? (() => false));
     orchestrator = createOrchestrator(
       {
-        meta,
+        meta: life.meta(opened),
         registry,
-        runtime,
+        runtime: life.runtime(runtime),
         clock,
         ids,
-        timers,
+        timers: life.timers(timers),
         log,
         settings: options.settings ?? {},
         ownRegistry: (host) => (host === HOST ? caller : undefined),
@@ -136,9 +149,19 @@ export async function createWorld(test: Pick<TestContext, 'after'>, options: Wor
     );
   };
   begin();
+  const comeBack = async (): Promise<void> => {
+    while (life.isOver) {
+      begin();
+      await Promise.race([orchestrator.start(), life.over]);
+    }
+  };
   const settle = async (): Promise<void> => {
     for (let quiet = 0; quiet < 3; quiet++) {
-      await orchestrator.settled();
+      await Promise.race([orchestrator.settled(), life.over]);
+      if (life.isOver) {
+        await comeBack();
+        quiet = 0;
+      }
       await new Promise<void>((resolve) => void setImmediate(resolve));
     }
   };
@@ -171,24 +194,18 @@ export async function createWorld(test: Pick<TestContext, 'after'>, options: Wor
     settle,
     advance: (milliseconds) => timers.advance(milliseconds, settle),
     async restart() {
-      meta.end();
-      begin();
-      await orchestrator.start();
+      life.end();
+      await comeBack();
       await settle();
     },
-  };
-}
-
-/** A store that stops answering: what the life before would still do never happens. */
-function endable(meta: MetaStore<OrchestratorTables>): MetaStore<OrchestratorTables> & { end(): void } {
-  let ended = false;
-  return {
-    get read() {
-      return meta.read;
-    },
-    transact: (work) => (ended ? new Promise<never>(() => undefined) : meta.transact(work)),
-    end() {
-      ended = true;
+    async ask(request) {
+      const { over } = life;
+      return Promise.race([
+        request(orchestrator),
+        over.then(() => {
+          throw new ServerGone('the server died before it answered');
+        }),
+      ]);
     },
   };
 }

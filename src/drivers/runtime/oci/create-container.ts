@@ -95,7 +95,6 @@ export async function createContainer(
           })),
     sharesProcesses: task.pidMode === 'host',
     keepsInput: spec.interactive,
-    hasSecrets: spec.secrets !== undefined,
   };
   try {
     const hostname = spec.hostname || (isHostNetwork ? os.hostname() : id.slice(0, 12));

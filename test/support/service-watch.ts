@@ -1,0 +1,172 @@
+import { isHealthy } from '../../src/orchestrator/plan/task-health.ts';
+import type { ObservedTask, TaskRuntime } from '../../src/orchestrator/ports.ts';
+import type { RevisionDocument, ServiceDocument } from '../../src/orchestrator/service-rows.ts';
+import type { TaskDocument, TaskSight } from '../../src/orchestrator/task-rows.ts';
+import { IMAGE, type World } from './orchestrator.ts';
+
+/**
+ * Looks over the scheduler's shoulder: at each start and each stop that reaches the tasks it holds the percentages of the
+ * deployment configuration against what runs at that moment, and `check` holds the rest of the promises against what is
+ * written down. What is wrong is gathered in words.
+ */
+export interface ServiceWatch {
+  /** For `WorldOptions.watch`. */
+  runtime(inner: TaskRuntime): TaskRuntime;
+  /** What was found wrong so far, and what is wrong now. */
+  check(world: World): Promise<string[]>;
+}
+
+export function createServiceWatch(worldOf: () => World, { settleMs = 500, keptRevisions = 5 } = {}): ServiceWatch {
+  const wrong = new Set<string>();
+  const starts = new Map<string, number>();
+  const digests = new Map<string, string>();
+  let runtime: TaskRuntime;
+
+  async function serviceOf(taskId: string) {
+    const { meta } = worldOf();
+    const row = await meta.read
+      .selectFrom('task')
+      .innerJoin('service', 'service.id', 'task.service_id')
+      .select(['task.stop_code', 'service.id', 'service.name', 'service.status', 'service.controller'])
+      .select(['service.scheduling_strategy', 'service.desired_count', 'service.document'])
+      .where('task.id', '=', taskId)
+      .executeTakeFirst();
+    if (row === undefined || row.status !== 'ACTIVE' || row.controller !== 'ECS' || row.scheduling_strategy !== 'REPLICA')
+      return undefined;
+    const { minimumHealthyPercent, maximumPercent } = (JSON.parse(row.document) as ServiceDocument).deploymentConfiguration;
+    return {
+      ...row,
+      lowest: Math.ceil((row.desired_count * minimumHealthyPercent) / 100),
+      highest: Math.floor((row.desired_count * maximumPercent) / 100),
+    };
+  }
+
+  async function liveOf(serviceId: number): Promise<Map<string, { wanted: boolean; checked: boolean }>> {
+    const rows = await worldOf()
+      .meta.read.selectFrom('task')
+      .innerJoin('task_definition', 'task_definition.id', 'task.task_definition_id')
+      .select(['task.id', 'task.desired_status', 'task_definition.document'])
+      .where('task.service_id', '=', serviceId)
+      .where('task.last_status', '!=', 'STOPPED')
+      .execute();
+    return new Map(
+      rows.map((row) => [row.id, { wanted: row.desired_status === 'RUNNING', checked: row.document.includes('"healthCheck"') }]),
+    );
+  }
+
+  async function beforeStart(taskId: string): Promise<void> {
+    // To start what is there already is to do nothing.
+    if (!(await runtime.list()).some(({ id }) => id === taskId)) starts.set(taskId, (starts.get(taskId) ?? 0) + 1);
+    const service = await serviceOf(taskId);
+    if (service === undefined) return;
+    const wanted = [...(await liveOf(service.id)).values()].filter((task) => task.wanted).length;
+    if (wanted > service.highest) wrong.add(`${service.name} has ${wanted} tasks, of at most ${service.highest}`);
+  }
+
+  async function beforeStop(taskId: string): Promise<void> {
+    const service = await serviceOf(taskId);
+    if (service?.stop_code !== 'ServiceSchedulerInitiated') return;
+    const { clock } = worldOf();
+    const known = await liveOf(service.id);
+    const healthy = (await runtime.list()).filter((task) => {
+      const row = known.get(task.id);
+      return row !== undefined && isHealthy(factsOf(task, row.checked), { settleMs, graceMs: 0, throttleBaseMs: 0 }, clock.now());
+    });
+    const rest = healthy.filter(({ id }) => id !== taskId).length;
+    if (rest < healthy.length && rest < service.lowest)
+      wrong.add(`${service.name} was left with ${rest} healthy tasks, of at least ${service.lowest}`);
+  }
+
+  return {
+    runtime(inner) {
+      runtime = inner;
+      return {
+        ...inner,
+        async start(spec) {
+          await beforeStart(spec.id);
+          await inner.start(spec);
+        },
+        async stop(taskId) {
+          await beforeStop(taskId);
+          await inner.stop(taskId);
+        },
+      };
+    },
+    async check({ meta, registry, repository }) {
+      const tasks = (await meta.read.selectFrom('task').selectAll().execute()).map((row) => ({
+        ...row,
+        containers: (JSON.parse(row.sight) as TaskSight).containers,
+        written: (JSON.parse(row.document) as TaskDocument).containers,
+      }));
+      const revisions = (await meta.read.selectFrom('service_revision').selectAll().execute()).map((row) => ({
+        ...row,
+        images: (JSON.parse(row.document) as RevisionDocument).images,
+      }));
+      const now: string[] = [];
+
+      for (const { id, resolution, images } of revisions) {
+        if (resolution !== 'RESOLVED') continue;
+        for (const task of tasks.filter(({ revision_id }) => revision_id === id)) {
+          for (const { name, imageDigest } of task.containers) {
+            const expected = images.find(({ containerName }) => containerName === name)?.digest;
+            if (imageDigest === undefined || expected === undefined) continue;
+            const known = digests.get(`${id} ${name}`) ?? expected;
+            digests.set(`${id} ${name}`, known);
+            // A pilot that was overtaken is the one exception: it runs what it found, and is never taken for the revision's.
+            if (known !== expected) now.push(`the digest of ${name} in revision ${id} has changed`);
+            if (imageDigest !== expected && task.written.some((one) => one.name === name && one.digest !== undefined))
+              now.push(`a task of revision ${id} runs ${imageDigest}, not ${expected}`);
+          }
+        }
+      }
+
+      // Running tasks are the rows', one for one.
+      const live = new Set(tasks.filter(({ last_status }) => last_status !== 'STOPPED').map(({ id }) => id));
+      const run = (await runtime.list()).filter(({ status }) => status !== 'STOPPED');
+      for (const { id } of run) if (!live.has(id)) now.push(`an orphan runs: ${id}`);
+      const running = new Set(run.map(({ id }) => id));
+      for (const id of live) if (!running.has(id)) now.push(`nothing runs of task ${id}`);
+      for (const [id, count] of starts) if (count > 1) now.push(`task ${id} was started ${count} times`);
+
+      // Holds are those that revisions and tasks ask for, and no others.
+      const present = new Set((await registry.images.list(repository, { limit: 1_000 })).items.map(({ digest }) => digest));
+      const kept = new Set<string>();
+      for (const serviceId of new Set(revisions.map(({ service_id }) => service_id))) {
+        revisions
+          .filter(({ service_id, completed_at }) => service_id === serviceId && completed_at !== null)
+          .sort((a, b) => (b.completed_at ?? 0) - (a.completed_at ?? 0) || (a.id < b.id ? 1 : -1))
+          .slice(0, keptRevisions)
+          .forEach(({ id }) => kept.add(id));
+      }
+      const wanted = new Set<string>();
+      for (const { id, role, images, held } of revisions) {
+        if (role === 'GONE' && !(held === 1 && kept.has(id))) continue;
+        for (const { digest, image } of images)
+          if (digest !== undefined && present.has(digest) && image.startsWith(IMAGE)) wanted.add(`${id} ${digest}`);
+      }
+      for (const task of tasks) {
+        if (task.last_status === 'STOPPED') continue;
+        for (const { name, imageDigest } of task.containers) {
+          const pinned = task.service_id !== null && task.written.find((one) => one.name === name)?.digest !== undefined;
+          if (imageDigest !== undefined && !pinned && present.has(imageDigest)) wanted.add(`${task.id} ${imageDigest}`);
+        }
+      }
+      const rows = await meta.read.selectFrom('hold').select(['holder', 'digest']).execute();
+      const holds = new Set(rows.map(({ holder, digest }) => `${holder.slice(holder.lastIndexOf('/') + 1)} ${digest}`));
+      for (const one of wanted) if (!holds.has(one)) now.push(`not held: ${one}`);
+      for (const one of holds) if (!wanted.has(one)) now.push(`held for nobody: ${one}`);
+      return [...wrong, ...now];
+    },
+  };
+}
+
+function factsOf(task: ObservedTask, checked: boolean) {
+  return {
+    id: task.id,
+    revision: '',
+    state: task.status === 'RUNNING' ? ('running' as const) : ('pending' as const),
+    createdAt: 0,
+    ...(task.startedAt === undefined ? {} : { runningSince: task.startedAt }),
+    ...(checked ? { health: task.health } : {}),
+  };
+}
