@@ -82,7 +82,7 @@ async function readValue({ stdin }: CommandContext): Promise<string> {
 /** `holdfast secret`: what services need and nobody is shown again. */
 export const secretCommand: Command = {
   name: 'secret',
-  summary: 'keep, list and remove the logins that services pull with',
+  summary: 'keep, list and remove what services need and nobody is shown again',
   usage: [],
   options: {},
   examples: [],

@@ -46,6 +46,8 @@ export function createAccountSettings(context: OrchestratorContext): AccountSett
   async function put(caller: Caller, name: SettingName, value: string, principal: string): Promise<Setting> {
     checkName(name);
     const { values } = SETTINGS[name];
+    if (name.endsWith('LongArnFormat') && value === 'disabled')
+      throw invalidParameter(`You can no longer disable ${name}: every ARN has the long format.`);
     if (!(values instanceof RegExp ? values.test(value) : values.includes(value)))
       throw invalidParameter(
         `The setting '${name}' cannot be '${value.slice(0, 100)}'.${values instanceof RegExp ? '' : ` It can be: ${values.join(', ')}.`}`,

@@ -9,13 +9,19 @@ const STOP_TIMEOUT_S = 30;
 const HEALTH_CHECK = { interval: 30, timeout: 5, retries: 3, startPeriod: 0 };
 const RESTART_PERIOD_S = 300;
 
+/** What was found for the names that its definition has, by container. */
+export interface SecretsOfTask {
+  credentials: ReadonlyMap<string, NonNullable<ImageToRun['credentials']>>;
+  secrets: ReadonlyMap<string, Record<string, string>>;
+}
+
 /** What a task is to be, with nothing left open: its definition, what the task overrides, and the images that were decided. Pure. */
 export function buildTaskSpec(
   task: TaskRow,
   cluster: Cluster,
   definition: TaskDefinitionRecord,
   tags: Record<string, string>,
-  credentials: ReadonlyMap<string, NonNullable<ImageToRun['credentials']>> = new Map(),
+  known: SecretsOfTask = { credentials: new Map(), secrets: new Map() },
 ): TaskSpec {
   const { document } = definition;
   const { overrides } = task.document;
@@ -42,7 +48,7 @@ export function buildTaskSpec(
     containers: document.containerDefinitions.map((container) => {
       const decided = task.document.containers.find(({ name }) => name === container.name);
       if (decided === undefined) throw new Error(`the task ${task.id} has no container ${container.name}`);
-      return buildContainer(container, decided, overrides, credentials);
+      return buildContainer(container, decided, overrides, known);
     }),
     volumes: (document.volumes ?? []).map((volume): VolumeSpec => {
       const name = volume.name ?? '';
@@ -57,13 +63,14 @@ function buildContainer(
   container: ContainerDefinition,
   decided: TaskContainer,
   overrides: TaskRow['document']['overrides'],
-  credentials: ReadonlyMap<string, NonNullable<ImageToRun['credentials']>>,
+  { credentials, secrets }: SecretsOfTask,
 ): ContainerSpec {
   const override = overrides.containerOverrides?.find(({ name }) => name === container.name) ?? {};
   const limits = { ...container, ...pick(override, ['cpu', 'memory', 'memoryReservation']) };
   const linux = container.linuxParameters ?? {};
   const check = container.healthCheck;
   const login = credentials.get(decided.name);
+  const secret = secrets.get(decided.name);
   const environment: Record<string, string> = {};
   for (const { name, value } of [...(container.environment ?? []), ...(override.environment ?? [])]) {
     if (name !== undefined) environment[name] = value ?? '';
@@ -85,6 +92,7 @@ function buildContainer(
         ? { command: container.command }
         : {}),
     environment,
+    ...(secret === undefined ? {} : { secrets: secret }),
     ...pick(container, ['workingDirectory', 'user', 'hostname']),
     // 0 CPU units and no memory are what ECS shows for a container that sets none.
     ...(limits.cpu ? { cpu: limits.cpu } : {}),

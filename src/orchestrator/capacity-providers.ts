@@ -29,7 +29,8 @@ export interface CapacityProviderOperations {
 
 const MANAGED = 'Managed instances are not there. Tasks run on the hosts of this server; leave managedInstancesProvider out.';
 const NAME = /^[a-zA-Z0-9_-]{1,255}$/;
-const NOT_FOUND = 'The specified capacity provider was not found. Specify a valid name or ARN and try again.';
+/** Terraform looks for these words to know that a provider is gone. */
+const NOT_FOUND = 'The specified capacity provider does not exist. Specify a valid name or ARN and try again.';
 
 /**
  * Capacity providers by name, for tools that want them: the hosts of this server are one pool, so which of them a task is
@@ -125,11 +126,12 @@ export function createCapacityProviders(context: OrchestratorContext): CapacityP
       const row = await meta.transact(async (transaction) => {
         const found = await findProvider(transaction, caller, name);
         if (found === undefined) throw clientException(NOT_FOUND);
-        const before = JSON.parse(found.document) as { managedScaling: object };
-        const document = {
+        const before = JSON.parse(found.document) as ProviderDocument;
+        const document: ProviderDocument = {
           ...before,
           ...autoScalingGroupProvider,
           managedScaling: { ...before.managedScaling, ...autoScalingGroupProvider.managedScaling },
+          updateStatus: 'UPDATE_COMPLETE',
         };
         await transaction
           .updateTable('capacity_provider')
@@ -140,7 +142,7 @@ export function createCapacityProviders(context: OrchestratorContext): CapacityP
           .execute();
         return { ...found, document: JSON.stringify(document) };
       });
-      return { capacityProvider: { ...describe(row), updateStatus: 'UPDATE_COMPLETE' } };
+      return { capacityProvider: describe(row) };
     },
 
     async DeleteCapacityProvider(caller, { capacityProvider }) {
@@ -210,14 +212,18 @@ export async function findProvider(
     .executeTakeFirst();
 }
 
+/** What is kept of a provider: its settings, and what the last change of them has come to. */
+type ProviderDocument = NonNullable<CapacityProvider['autoScalingGroupProvider']> & Pick<CapacityProvider, 'updateStatus'>;
+
 function describe(row: Selectable<TaskTables['capacity_provider']>): CapacityProvider {
+  const { updateStatus = 'CREATE_COMPLETE', ...autoScalingGroupProvider } = JSON.parse(row.document) as ProviderDocument;
   return {
     capacityProviderArn: providerArn(row, row.name),
     name: row.name,
     status: row.status as 'ACTIVE',
     type: 'EC2_AUTOSCALING',
-    autoScalingGroupProvider: JSON.parse(row.document) as CapacityProvider['autoScalingGroupProvider'],
-    updateStatus: 'CREATE_COMPLETE',
+    autoScalingGroupProvider,
+    updateStatus,
   };
 }
 

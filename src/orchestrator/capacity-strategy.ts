@@ -1,23 +1,38 @@
 import type { CapacityProviderStrategyItem } from '@aws-sdk/client-ecs';
 import { nameOf } from './arn.ts';
+import type { Place } from '../core/place.ts';
 import type { Cluster } from './cluster-rows.ts';
 import { invalidParameter } from './ecs-faults.ts';
 import type { Given } from './model.ts';
 
 export const FARGATE_PROVIDERS: readonly string[] = ['FARGATE', 'FARGATE_SPOT'];
 
-/** Checks a capacity provider strategy against the providers of its cluster. Raises `ecs`. */
-export function checkStrategy(
-  strategy: Given<CapacityProviderStrategyItem>[],
+/** A capacity provider, by its name, with its base and weight as they count. */
+type StrategyItem = Given<CapacityProviderStrategyItem> & { base: number; weight: number };
+
+interface StrategyInput {
+  launchType?: string;
+  capacityProviderStrategy?: Given<CapacityProviderStrategyItem>[];
+}
+
+/** A capacity provider strategy, checked against the providers of its cluster, its defaults filled in. Raises `ecs`. */
+export function readStrategy(
+  place: Place,
+  given: Given<CapacityProviderStrategyItem>[],
   providers: readonly string[],
-): Given<CapacityProviderStrategyItem>[] {
+): StrategyItem[] {
+  const strategy = given.map(({ capacityProvider, weight = 0, base = 0 }) => ({
+    capacityProvider: nameOf(place, 'capacity-provider', capacityProvider) ?? capacityProvider,
+    weight,
+    base,
+  }));
   if (strategy.length > 20) throw invalidParameter('A capacity provider strategy can have at most 20 items.');
-  if (strategy.filter(({ base = 0 }) => base > 0).length > 1)
+  if (strategy.filter(({ base }) => base > 0).length > 1)
     throw invalidParameter('Only one capacity provider of a strategy can have a base value defined.');
   for (const { capacityProvider } of strategy) {
     if (!providers.includes(capacityProvider))
       throw invalidParameter(
-        `The specified capacity provider '${capacityProvider}' is not associated with the cluster. Associate it with PutClusterCapacityProviders and try again.`,
+        `The specified capacity provider '${capacityProvider.slice(0, 255)}' is not associated with the cluster. Associate it with PutClusterCapacityProviders and try again.`,
       );
   }
   const fargate = strategy.filter(({ capacityProvider }) => FARGATE_PROVIDERS.includes(capacityProvider));
@@ -28,54 +43,56 @@ export function checkStrategy(
   return strategy;
 }
 
+/** What a task, a service or a task set is to run on: Fargate's providers are there for everybody. Raises `ecs`. */
+export function readClusterStrategy(cluster: Cluster, given: Given<CapacityProviderStrategyItem>[]): StrategyItem[] {
+  const strategy = readStrategy(cluster, given, [...FARGATE_PROVIDERS, ...cluster.capacityProviders]);
+  if (strategy.length > 1 && strategy.every(({ weight, base }) => weight === 0 && base === 0))
+    throw invalidParameter('At least one capacity provider of a strategy must have a weight greater than 0.');
+  return strategy;
+}
+
+/** The strategy that a request comes to: its own, or the cluster's when it has no launch type either. Raises `ecs`. */
+export function chooseStrategy(
+  cluster: Cluster,
+  { launchType, capacityProviderStrategy: given = [] }: StrategyInput,
+): StrategyItem[] {
+  if (launchType === undefined)
+    return readClusterStrategy(
+      cluster,
+      given.length > 0 ? given : (cluster.defaultCapacityProviderStrategy as Given<CapacityProviderStrategyItem>[]),
+    );
+  if (given.length > 0) throw invalidParameter('Specify either Launch Type or Capacity Provider Strategy, but not both.');
+  return [];
+}
+
 /** What tasks run on: a launch type, or the capacity providers of a strategy, one for each task by base and weight. */
 export interface Capacity {
   launchType: 'EC2' | 'FARGATE';
-  strategy?: Given<CapacityProviderStrategyItem>[];
-  /** For the `count` next tasks when there are `before` already. */
-  providersFor(count: number, before?: number): (string | undefined)[];
+  /** For the tasks, in turn. */
+  providersFor(count: number): (string | undefined)[];
 }
 
 /** What `launchType`, `capacityProviderStrategy` and the cluster's default strategy come to. Raises `ecs`. */
-export function decideCapacity(
-  cluster: Cluster,
-  input: { launchType?: string; capacityProviderStrategy?: Given<CapacityProviderStrategyItem>[] },
-): Capacity {
-  const given = input.capacityProviderStrategy ?? [];
-  if (input.launchType !== undefined && given.length > 0)
-    throw invalidParameter('Specify either Launch Type or Capacity Provider Strategy, but not both.');
+export function decideCapacity(cluster: Cluster, input: StrategyInput): Capacity {
+  const known = chooseStrategy(cluster, input);
   if (input.launchType === 'EXTERNAL' || input.launchType === 'MANAGED_INSTANCES')
     throw invalidParameter(
       `The launch type ${input.launchType} is not there. Use FARGATE or EC2: both run on this server's own hosts.`,
     );
-  const strategy =
-    input.launchType === undefined
-      ? given.length > 0
-        ? given
-        : (cluster.defaultCapacityProviderStrategy as Given<CapacityProviderStrategyItem>[])
-      : [];
-  if (strategy.length === 0)
+  if (known.length === 0)
     return {
       launchType: input.launchType === 'FARGATE' ? 'FARGATE' : 'EC2',
       providersFor: (count) => Array.from({ length: count }, () => undefined),
     };
-  const known = strategy.map((item) => ({
-    ...item,
-    capacityProvider: nameOf(cluster, 'capacity-provider', item.capacityProvider) ?? item.capacityProvider,
-  }));
-  checkStrategy(known, [...FARGATE_PROVIDERS, ...cluster.capacityProviders]);
-  if (known.every(({ weight = 0, base = 0 }) => weight === 0 && base === 0) && known.length > 1)
-    throw invalidParameter('At least one capacity provider of a strategy must have a weight greater than 0.');
   const isFargate = known.every(({ capacityProvider }) => FARGATE_PROVIDERS.includes(capacityProvider));
   return {
     launchType: isFargate ? 'FARGATE' : 'EC2',
-    strategy: known,
-    providersFor: (count, before = 0) => Array.from({ length: count }, (_, index) => providerOf(known, before + index)),
+    providersFor: (count) => Array.from({ length: count }, (_, index) => providerOf(known, index)),
   };
 }
 
 /** The provider of the n-th task (from 0): bases first, then by weight. Pure. */
-function providerOf(strategy: Given<CapacityProviderStrategyItem>[], index: number): string | undefined {
+export function providerOf(strategy: Given<CapacityProviderStrategyItem>[], index: number): string | undefined {
   let left = index;
   for (const { base = 0, capacityProvider } of strategy) {
     if (left < base) return capacityProvider;

@@ -1,4 +1,6 @@
+import { providerOf } from './capacity-strategy.ts';
 import { digestsOf } from './revision-images.ts';
+import { isFargate } from './service-input.ts';
 import type { OrchestratorContext, OrchestratorTransaction } from './context.ts';
 import { detailOf } from './decide-service.ts';
 import { chooseHosts, fixedHostPorts, type Placement } from './place-tasks.ts';
@@ -66,8 +68,8 @@ async function start(work: Work, step: StepOf<'start'>): Promise<void> {
   const revision = revisionOf(work, step.revision);
   const definition = await taskDefinitionById(transaction, revision.taskDefinitionId);
   const { networkConfiguration, platformVersion, capacityProviderStrategy } = revision.document;
-  const capacityProviderName = capacityProviderStrategy?.[0]?.capacityProvider;
-  const launchType = launchTypeOf(service.launchType, capacityProviderName);
+  const launchType = isFargate(capacityProviderStrategy) ? 'FARGATE' : service.launchType;
+  const before = view.tasks.filter((task) => task.revision === revision.id && task.desiredStatus === 'RUNNING').length;
   const { hosts, failure } = await chooseHosts(transaction, work.hosts, {
     cluster,
     count: step.count,
@@ -85,7 +87,9 @@ async function start(work: Work, step: StepOf<'start'>): Promise<void> {
   // The pilot starts by what is written, and the digest that it finds is the revision's.
   const digests = revision.resolution === 'RESOLVED' ? digestsOf(revision.document.images) : new Map<string, never>();
   const started: TaskRow[] = [];
-  for (const hostId of hosts) {
+  for (const [index, hostId] of hosts.entries()) {
+    const capacityProviderName =
+      capacityProviderStrategy === undefined ? undefined : providerOf(capacityProviderStrategy, before + index);
     const row = await tasks.createTaskRow(transaction, {
       cluster,
       definition,
@@ -210,6 +214,3 @@ async function say(work: Work, kind: keyof Conditions, text: string, detail?: st
 }
 
 /** Tasks of the built-in capacity providers are of FARGATE. */
-function launchTypeOf(launchType: string, capacityProvider: string | undefined): string {
-  return capacityProvider === 'FARGATE' || capacityProvider === 'FARGATE_SPOT' ? 'FARGATE' : launchType;
-}

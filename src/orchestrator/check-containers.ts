@@ -36,6 +36,7 @@ export function checkContainers(
     checkMemory(container, taskMemory);
     checkPorts(container, networkMode);
     checkTimes(container);
+    checkSecretNames(container.secrets, container.environment);
     for (const { sourceVolume, containerPath } of container.mountPoints ?? []) {
       if (!volumeNames.has(sourceVolume)) throw wrong('mountPoints', container, `Unknown volume '${sourceVolume}'.`);
       if (!containerPath) throw wrong('mountPoints', container, 'containerPath should not be null or empty.');
@@ -101,6 +102,19 @@ function checkPorts(container: Container, networkMode: string): void {
     if ((networkMode === 'awsvpc' || networkMode === 'host') && hostPort && hostPort !== containerPort)
       throw clientException(`When networkMode=${networkMode}, the host ports and container ports in port mappings must match.`);
     if (networkMode === 'none') throw wrong('portMappings', container, 'There are no ports when networkMode=none.');
+  }
+}
+
+/** One name is one variable, whose value must not depend on what goes last. Raises `ecs`. */
+export function checkSecretNames(secrets: { name?: string }[] = [], environment: { name?: string }[] = []): void {
+  const taken = new Set(environment.map(({ name }) => name));
+  for (const { name } of secrets) {
+    if (!name) throw clientException('The secret name should not be null or empty.');
+    if (taken.has(name))
+      throw clientException(
+        `The secret name must be unique and not shared with any new or existing environment variables set on the container, such as '${name.slice(0, 300)}'.`,
+      );
+    taken.add(name);
   }
 }
 

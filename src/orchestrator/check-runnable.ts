@@ -1,12 +1,13 @@
 import type { NetworkConfiguration } from '@aws-sdk/client-ecs';
 import type { Fault } from '../core/fault.ts';
+import { checkSecretNames } from './check-containers.ts';
+import { parseSecretSource } from './container-secrets.ts';
 import { clientException, invalidParameter, unsupported } from './ecs-faults.ts';
 import type { Given } from './model.ts';
 import type { ContainerDefinition, TaskDefinitionDocument } from './task-definition-rows.ts';
 
 /** What a task definition can say and this server cannot do, and what to do instead. It can be registered, and not run. */
 const CONTAINER_MEMBERS: Partial<Record<keyof ContainerDefinition, string>> = {
-  secrets: 'There is no Secrets Manager or Parameter Store here. Mount a file of the host, or give the value in environment.',
   environmentFiles: 'There is no S3 here. Give the variables in environment.',
   firelensConfiguration: 'Logs are kept by the server. Leave it out, and read them with holdfast logs.',
   credentialSpecs: 'There is no Active Directory here. Leave it out.',
@@ -39,7 +40,15 @@ export function checkRunnable(
         `Logs are kept by the server, and read with holdfast logs. Use one of ${LOG_DRIVERS.join(', ')}, or leave it out.`,
       );
     if ((logConfiguration?.secretOptions ?? []).length > 0)
-      throw refuse(container.name, 'logConfiguration.secretOptions', 'There is no Secrets Manager here. Leave it out.');
+      throw refuse(
+        container.name,
+        'logConfiguration.secretOptions',
+        'Logs are kept by the server, which needs no secret for them. Leave it out.',
+      );
+    for (const { name, valueFrom } of container.secrets ?? []) {
+      const source = parseSecretSource(valueFrom);
+      if ('failure' in source) throw invalidParameter(`The secret ${name} of container '${container.name}': ${source.failure}`);
+    }
     if (container.portMappings?.some(({ containerPortRange }) => containerPortRange !== undefined))
       throw refuse(container.name, 'portMappings.containerPortRange', 'Give each port a mapping of its own.');
   }
@@ -100,7 +109,12 @@ export function checkOverrides(
   document: TaskDefinitionDocument,
   overrides:
     | {
-        containerOverrides?: { name?: string; environmentFiles?: unknown[]; resourceRequirements?: unknown[] }[];
+        containerOverrides?: {
+          name?: string;
+          environment?: { name?: string }[];
+          environmentFiles?: unknown[];
+          resourceRequirements?: unknown[];
+        }[];
         inferenceAcceleratorOverrides?: unknown[];
       }
     | undefined,
@@ -109,10 +123,13 @@ export function checkOverrides(
   if (JSON.stringify(overrides).length > 8192) throw invalidParameter('Overrides can have at most 8192 characters.');
   if ((overrides.inferenceAcceleratorOverrides ?? []).length > 0)
     throw unsupported('inferenceAcceleratorOverrides are not supported. Leave them out.');
-  for (const { name, environmentFiles = [], resourceRequirements = [] } of overrides.containerOverrides ?? []) {
+  for (const override of overrides.containerOverrides ?? []) {
+    const { name, environment = [], environmentFiles = [], resourceRequirements = [] } = override;
     if (!name) throw invalidParameter('Container name must be specified in a container override.');
-    if (!document.containerDefinitions.some((container) => container.name === name))
+    const container = document.containerDefinitions.find((one) => one.name === name);
+    if (container === undefined)
       throw invalidParameter(`Override for container named ${name} is not a container in the TaskDefinition.`);
+    checkSecretNames(container.secrets, environment);
     if (environmentFiles.length > 0) throw refuse(name, 'environmentFiles', CONTAINER_MEMBERS.environmentFiles ?? '');
     if (resourceRequirements.length > 0) throw refuse(name, 'resourceRequirements', CONTAINER_MEMBERS.resourceRequirements ?? '');
   }

@@ -79,6 +79,6 @@ test('settings and capacity providers are checked', async (t) => {
       capacityProviders: ['mine'],
       defaultCapacityProviderStrategy: [],
     }),
-    ecsFault('InvalidParameterException', /capacity provider was not found/),
+    ecsFault('InvalidParameterException', /capacity provider does not exist/),
   );
 });

@@ -20,11 +20,12 @@ import type {
 import type { Caller } from '../core/place.ts';
 import { effectiveSetting } from './account-settings.ts';
 import { clusterArn } from './arn.ts';
+import { checkProvidersUnused } from './capacity-in-use.ts';
 import { knownCapacityProviders } from './capacity-providers.ts';
-import { checkStrategy } from './capacity-strategy.ts';
+import { readStrategy } from './capacity-strategy.ts';
 import { clusterById, DEFAULT_CLUSTER, findCluster, getCluster, type Cluster, type ClusterDocument } from './cluster-rows.ts';
 import type { OrchestratorContext, OrchestratorTransaction } from './context.ts';
-import { clusterNotFound, ecsFault, invalidParameter, unsupported } from './ecs-faults.ts';
+import { clientException, clusterNotFound, ecsFault, invalidParameter } from './ecs-faults.ts';
 import type { Given, Operation } from './model.ts';
 import { decodeToken, pageOf, readLimit } from './paging.ts';
 import { dropTags, putTags, readTags, tagsOf, writeTags } from './resource-tags.ts';
@@ -54,11 +55,15 @@ export function createClusters(context: OrchestratorContext, services: ServiceDi
   async function change(
     caller: Caller,
     nameOrArn: string,
-    edit: (document: ClusterDocument, transaction: OrchestratorTransaction) => Promise<ClusterDocument> | ClusterDocument,
+    edit: (
+      document: ClusterDocument,
+      transaction: OrchestratorTransaction,
+      cluster: Cluster,
+    ) => Promise<ClusterDocument> | ClusterDocument,
   ): Promise<Cluster> {
     return meta.transact(async (transaction) => {
       const cluster = await getCluster(transaction, caller, nameOrArn);
-      const document = await edit(documentOf(cluster), transaction);
+      const document = await edit(documentOf(cluster), transaction, cluster);
       await transaction
         .updateTable('cluster')
         .set({ document: JSON.stringify(document) })
@@ -113,7 +118,7 @@ export function createClusters(context: OrchestratorContext, services: ServiceDi
           input.settings,
         ),
         capacityProviders: providers,
-        defaultCapacityProviderStrategy: checkStrategy(input.defaultCapacityProviderStrategy ?? [], providers),
+        defaultCapacityProviderStrategy: readStrategy(caller, input.defaultCapacityProviderStrategy ?? [], providers),
         ...(input.configuration === undefined ? {} : { configuration: input.configuration }),
       };
       const cluster = await meta.transact(async (transaction) => {
@@ -191,12 +196,12 @@ export function createClusters(context: OrchestratorContext, services: ServiceDi
 
     async PutClusterCapacityProviders(caller, input) {
       const providers = await knownCapacityProviders(context, caller, input.capacityProviders);
-      const strategy = checkStrategy(input.defaultCapacityProviderStrategy, providers);
-      const cluster = await change(caller, input.cluster, (document) => ({
-        ...document,
-        capacityProviders: providers,
-        defaultCapacityProviderStrategy: strategy,
-      }));
+      const strategy = readStrategy(caller, input.defaultCapacityProviderStrategy, providers);
+      const cluster = await change(caller, input.cluster, async (document, transaction, { id }) => {
+        const removed = document.capacityProviders.filter((name) => !providers.includes(name));
+        if (removed.length > 0) await checkProvidersUnused(transaction, id, removed);
+        return { ...document, capacityProviders: providers, defaultCapacityProviderStrategy: strategy };
+      });
       const [answer] = await describe([cluster], EVERYTHING);
       return { cluster: answer };
     },
@@ -270,7 +275,8 @@ function mergeSettings(before: ClusterSetting[], given: Given<ClusterSetting>[] 
 
 function refuseServiceConnect(defaults: { namespace: string } | undefined): void {
   if (defaults === undefined || defaults.namespace === '') return;
-  throw unsupported(
+  // Neither operation models UnsupportedFeatureException.
+  throw clientException(
     'Service Connect is not there. Let containers find each other by host name and port, and leave serviceConnectDefaults out.',
   );
 }

@@ -18,7 +18,7 @@ import type {
 import { containerInstanceArn, nameOf } from './arn.ts';
 import { getCluster, type Cluster } from './cluster-rows.ts';
 import type { OrchestratorContext } from './context.ts';
-import { clientException, ecsFault, invalidParameter, unsupported } from './ecs-faults.ts';
+import { clientException, ecsFault, invalidParameter } from './ecs-faults.ts';
 import type { Operation } from './model.ts';
 import { decodeToken, pageOf, readLimit } from './paging.ts';
 import type { RuntimeHost } from './ports.ts';
@@ -91,7 +91,7 @@ export function createContainerInstances(context: OrchestratorContext, services:
   return {
     async DescribeContainerInstances(caller, { cluster: nameOrArn, containerInstances, include = [] }) {
       const cluster = await getCluster(meta.read, caller, nameOrArn);
-      if (containerInstances.length === 0) throw invalidParameter('Container instances cannot be empty.');
+      if (containerInstances.length === 0) throw invalidParameter('Container Instances cannot be empty.');
       if (containerInstances.length > 100) throw invalidParameter('Container instances can have at most 100 items.');
       const { hosts, failures } = await choose(cluster, containerInstances);
       return { containerInstances: await describe(cluster, hosts, include.includes('TAGS')), failures };
@@ -101,7 +101,7 @@ export function createContainerInstances(context: OrchestratorContext, services:
       const cluster = await getCluster(meta.read, caller, nameOrArn);
       const limit = readLimit(maxResults);
       if (filter !== undefined && filter !== '')
-        throw unsupported(
+        throw clientException(
           'Filters of the cluster query language are not supported. List all, and choose from what DescribeContainerInstances says.',
         );
       const after = nextToken === undefined ? '' : decodeToken('container-instances', nextToken, [''])[0];

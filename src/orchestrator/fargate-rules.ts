@@ -53,7 +53,10 @@ export function checkFargate(
     );
   if ((input.placementConstraints ?? []).length > 0) throw refused('placementConstraints');
   if (input.ipcMode !== undefined) throw refused('ipcMode');
-  if (input.pidMode === 'host') throw refused('pidMode host');
+  if (input.pidMode === 'host')
+    throw clientException(
+      "Tasks using the Fargate launch type do not support pidMode 'host'. The supported value for pidMode is 'task'.",
+    );
   for (const container of input.containerDefinitions) {
     for (const member of REFUSED) if (isSet(container[member])) throw refused(member);
     const linux = container.linuxParameters ?? {};

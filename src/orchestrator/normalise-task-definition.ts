@@ -6,6 +6,8 @@ import { checkFargate, isFargateSize } from './fargate-rules.ts';
 import type { Given } from './model.ts';
 import type { ContainerDefinition, TaskDefinitionDocument } from './task-definition-rows.ts';
 
+type Volume = NonNullable<Given<RegisterTaskDefinitionRequest>['volumes']>[number];
+
 const LONGEST_DEFINITION = 64 * 1024;
 
 /** What is registered of a request: checked, with the defaults that ECS fills in and what it computes. Pure. Raises `ecs`. */
@@ -31,7 +33,7 @@ export function normaliseTaskDefinition(input: Given<RegisterTaskDefinitionReque
     networkMode,
     ...(cpu === undefined ? {} : { cpu }),
     ...(memory === undefined ? {} : { memory }),
-    volumes: input.volumes ?? [],
+    volumes: (input.volumes ?? []).map(normaliseVolume),
     placementConstraints: input.placementConstraints ?? [],
     containerDefinitions: containerDefinitions.map((container) => normaliseContainer(container, networkMode)),
     compatibilities: compatibilities(networkMode, isFargateSize(cpu, memory)),
@@ -70,6 +72,11 @@ function normaliseContainer(
   };
 }
 
+function normaliseVolume(volume: Volume): Volume {
+  const { efsVolumeConfiguration: efs } = volume;
+  return efs === undefined ? volume : { ...volume, efsVolumeConfiguration: { rootDirectory: '/', ...efs } };
+}
+
 function compatibilities(networkMode: string, hasFargateSize: boolean): TaskDefinitionDocument['compatibilities'] {
   if (networkMode !== 'awsvpc') return ['EXTERNAL', 'EC2'];
   return hasFargateSize ? ['EC2', 'FARGATE'] : ['EC2'];
@@ -87,6 +94,8 @@ function requiredAttributes(document: TaskDefinitionDocument): string[] {
   for (const container of containers) {
     if (container.privileged === true) agent('privileged-container');
     if (container.logConfiguration !== undefined) agent(`logging-driver.${container.logConfiguration.logDriver}`);
+    for (const { valueFrom } of container.secrets ?? [])
+      names.add(`ecs.capability.secrets.${valueFrom.includes(':secretsmanager:') ? 'asm' : 'ssm'}.environment-variables`);
     if (container.healthCheck !== undefined) names.add('ecs.capability.container-health-check');
     if ((container.dependsOn ?? []).length > 0) names.add('ecs.capability.container-ordering');
     if (/^[0-9]{12}\.dkr\.ecr\./.test(container.image)) agent('ecr-auth');

@@ -79,6 +79,8 @@ export interface ContainerSpec {
   entryPoint?: string[];
   command?: string[];
   environment: Record<string, string>;
+  /** Variables that nobody is to read anywhere else: part of its environment, and of nothing that is kept once it has started. */
+  secrets?: Record<string, string>;
   workingDirectory?: string;
   user?: string;
   hostname?: string;

@@ -40,11 +40,6 @@ export async function readPullLogin(
   return { failure: `there is no secret '${name}' in ${place.region}. ${advise(name)}` };
 }
 
-/** A task's stop reason, as AWS begins it. */
-export function loginFailure(container: string, failure: string): string {
-  return `ResourceInitializationError: unable to pull secrets or registry auth: container '${container}': ${failure}`;
-}
-
 function advise(name: string): string {
   return `Set it with: holdfast secret set ${name}`;
 }

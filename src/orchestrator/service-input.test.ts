@@ -126,7 +126,7 @@ describe('an update of a service', () => {
     ...more,
   });
   const update = (more: Partial<Given<UpdateServiceRequest>>, of = service()) =>
-    readUpdateService({ service: 'web', ...more }, of);
+    readUpdateService({ service: 'web', ...more }, of, cluster);
 
   it('is a deployment only when it changes what a revision fixes, or is forced', () => {
     const cases: [more: Partial<Given<UpdateServiceRequest>>, deploys: boolean][] = [

@@ -1,4 +1,5 @@
 import type { CreateServiceRequest, DeploymentConfiguration, UpdateServiceRequest } from '@aws-sdk/client-ecs';
+import { chooseStrategy, readClusterStrategy } from './capacity-strategy.ts';
 import type { Cluster } from './cluster-rows.ts';
 import { invalidParameter, unsupported } from './ecs-faults.ts';
 import type { Given } from './model.ts';
@@ -23,7 +24,6 @@ type Common = Pick<
   | 'placementStrategy'
   | 'desiredCount'
   | 'deploymentConfiguration'
-  | 'capacityProviderStrategy'
 >;
 
 /** Checks a request to make a service, and gives its settings with the defaults filled in. Raises `ecs`. Pure, as all of this file. */
@@ -59,20 +59,12 @@ export function readCreateService(
   if (input.role !== undefined && input.role !== '')
     throw invalidParameter('A role is only for services with a load balancer. Leave it out.');
   checkCommon(input);
-  if (
-    input.launchType !== undefined &&
-    input.capacityProviderStrategy !== undefined &&
-    input.capacityProviderStrategy.length > 0
-  ) {
-    throw invalidParameter('Specify either Launch Type or Capacity Provider Strategy, but not both.');
-  }
+  const strategy = chooseStrategy(cluster, input);
   if (input.launchType === 'EXTERNAL' || input.launchType === 'MANAGED_INSTANCES')
     throw unsupported(
       `The launch type ${input.launchType} is not supported. Use EC2 or FARGATE: both run on this server's hosts.`,
     );
   const launchType = input.launchType ?? 'EC2';
-  const strategy =
-    input.capacityProviderStrategy ?? (input.launchType === undefined ? cluster.defaultCapacityProviderStrategy : undefined);
   const document: ServiceDocument = {
     deploymentConfiguration: readDeploymentConfiguration(input.deploymentConfiguration, schedulingStrategy),
     placementConstraints: input.placementConstraints ?? [],
@@ -83,7 +75,7 @@ export function readCreateService(
     ...(input.healthCheckGracePeriodSeconds === undefined
       ? {}
       : { healthCheckGracePeriodSeconds: input.healthCheckGracePeriodSeconds }),
-    ...(strategy === undefined || strategy.length === 0 ? {} : { capacityProviderStrategy: strategy as Given<typeof strategy> }),
+    ...(strategy.length === 0 ? {} : { capacityProviderStrategy: strategy }),
     ...(input.networkConfiguration?.awsvpcConfiguration === undefined
       ? {}
       : { networkConfiguration: input.networkConfiguration }),
@@ -112,6 +104,7 @@ export function readCreateService(
 export function readUpdateService(
   input: Given<UpdateServiceRequest>,
   service: ServiceRecord,
+  cluster: Cluster,
 ): { desiredCount: number; document: ServiceDocument; deploys: boolean } {
   checkCommon(input);
   checkController(input, service);
@@ -138,7 +131,10 @@ export function readUpdateService(
       'propagateTags',
       'availabilityZoneRebalancing',
     ]),
-    ...given(input, ['networkConfiguration', 'platformVersion', 'capacityProviderStrategy']),
+    ...given(input, ['networkConfiguration', 'platformVersion']),
+    ...(input.capacityProviderStrategy === undefined
+      ? {}
+      : { capacityProviderStrategy: readClusterStrategy(cluster, input.capacityProviderStrategy) }),
   };
   if (next.capacityProviderStrategy?.length === 0) delete next.capacityProviderStrategy;
   if (next.networkConfiguration?.awsvpcConfiguration === undefined) delete next.networkConfiguration;
@@ -205,8 +201,6 @@ function checkCommon(input: Common): void {
     throw unsupported(
       'Placement constraints of type memberOf are not supported for services. Leave them out, or use distinctInstance.',
     );
-  if ((input.capacityProviderStrategy ?? []).length > 20)
-    throw invalidParameter('A capacity provider strategy has at most 20 capacity providers.');
   const { desiredCount, healthCheckGracePeriodSeconds: grace } = input;
   if (desiredCount !== undefined && (desiredCount < 0 || desiredCount > MOST_TASKS))
     throw invalidParameter(`Desired count must be between 0 and ${MOST_TASKS}.`);

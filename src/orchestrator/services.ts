@@ -47,7 +47,6 @@ export interface ServiceOperations {
 
 const MOST_DESCRIBED = 10;
 const PAGE = 10;
-const BUILT_IN_PROVIDERS = ['FARGATE', 'FARGATE_SPOT'];
 
 export function createServices(context: OrchestratorContext, reconciler: Pick<Reconciler, 'touch'>): ServiceOperations {
   const { meta, clock } = context;
@@ -62,21 +61,6 @@ export function createServices(context: OrchestratorContext, reconciler: Pick<Re
     const { networkConfiguration, platformVersion } = document;
     checkRunnable(definition.document, { launchType, ...(networkConfiguration === undefined ? {} : { networkConfiguration }) });
     checkPlatformVersion(launchType, platformVersion);
-  }
-
-  async function checkProviders({ account, region }: Cluster, document: ServiceDocument): Promise<void> {
-    for (const { capacityProvider } of document.capacityProviderStrategy ?? []) {
-      if (BUILT_IN_PROVIDERS.includes(capacityProvider)) continue;
-      const row = await meta.read
-        .selectFrom('capacity_provider')
-        .select('name')
-        .where('account', '=', account)
-        .where('region', '=', region)
-        .where('name', '=', capacityProvider)
-        .executeTakeFirst();
-      if (row === undefined)
-        throw invalidParameter(`The specified capacity provider '${capacityProvider.slice(0, 255)}' was not found.`);
-    }
   }
 
   async function shown(id: number): Promise<Awaited<ReturnType<typeof describeService>>> {
@@ -104,7 +88,6 @@ export function createServices(context: OrchestratorContext, reconciler: Pick<Re
         ...(definition === undefined ? {} : { taskDefinition: definition.arn }),
       };
       if (definition !== undefined && needsDefinition) checkDefinition(definition, settings, document);
-      await checkProviders(cluster, document);
       const { clientToken: _token, ...request } = input;
       const fingerprint = digestOf(canonical(request));
       const arn = serviceArn(cluster, cluster.name, settings.name);
@@ -155,7 +138,7 @@ export function createServices(context: OrchestratorContext, reconciler: Pick<Re
       const id = await meta.transact(async (transaction) => {
         const service = await getService(transaction, cluster, input.service);
         if (service.status !== 'ACTIVE') throw ecsFault('ServiceNotActiveException', 'Service was not ACTIVE.');
-        const { desiredCount, document, deploys } = readUpdateService(input, service);
+        const { desiredCount, document, deploys } = readUpdateService(input, service, cluster);
         const named =
           input.taskDefinition === undefined
             ? undefined

@@ -49,7 +49,9 @@ export function createTagOperations(context: OrchestratorContext, services: Serv
     const [first = '', second] = path;
     const cluster = async () => {
       const found = await findCluster(database, place, first);
-      if (found?.status !== 'ACTIVE') throw clusterNotFound();
+      if (found === undefined) throw clusterNotFound();
+      if (found.status !== 'ACTIVE')
+        throw invalidParameter('The specified cluster is inactive. Specify an active cluster and try again.');
       return found;
     };
     switch (type) {

@@ -163,7 +163,8 @@ export function createTaskDefinitions(context: OrchestratorContext, services: Se
       const changed = await meta.transact(async (transaction) => {
         const found = await findTaskDefinition(transaction, caller, taskDefinition);
         if (found === undefined) throw clientException('Unable to describe task definition.');
-        if (found.status === 'DELETE_IN_PROGRESS') throw clientException('The specified task definition is being deleted.');
+        if (found.status === 'DELETE_IN_PROGRESS')
+          throw clientException('The specified task definition is in the process of being deleted.');
         if (found.status === 'INACTIVE') return found;
         const now = clock.now();
         await transaction

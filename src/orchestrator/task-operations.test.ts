@@ -105,18 +105,17 @@ test('what RunTask refuses', async (t) => {
     /Override for container named x/,
   );
   await refused({ enableExecuteCommand: true }, 'UnsupportedFeatureException', /ExecuteCommand/);
-  await operations.RegisterTaskDefinition(
-    caller,
-    fargate('nginx', {
-      family: 'secret',
-      containerDefinitions: [{ name: 'app', image: 'nginx', secrets: [{ name: 'A', valueFrom: 'arn' }] }],
-    }) as never,
-  );
-  await refused(
-    { taskDefinition: 'secret' },
-    'UnsupportedFeatureException',
-    /'app' asks for secrets, which is not supported\. There is no Secrets Manager/,
-  );
+  for (const [members, said] of [
+    [{ environmentFiles: [{ value: 'arn:aws:s3:::a/b.env', type: 's3' }] }, /'app' asks for environmentFiles, .*There is no S3/],
+    [
+      { logConfiguration: { logDriver: 'json-file', secretOptions: [{ name: 'A', valueFrom: 'a' }] } },
+      /logConfiguration\.secretOptions, which is not supported\. Logs are kept by the server/,
+    ],
+  ] as const) {
+    const containerDefinitions = [{ name: 'app', image: 'nginx', ...members }];
+    await operations.RegisterTaskDefinition(caller, fargate('nginx', { family: 'more', containerDefinitions } as never) as never);
+    await refused({ taskDefinition: 'more' }, 'UnsupportedFeatureException', said);
+  }
   await operations.DeregisterTaskDefinition(caller, { taskDefinition: 'web:1' });
   await refused({ taskDefinition: 'web:1' }, 'ClientException', 'TaskDefinition is inactive');
   await assert.rejects(

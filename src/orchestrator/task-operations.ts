@@ -11,7 +11,7 @@ import { nameOf, taskArn } from './arn.ts';
 import { getCluster, type Cluster } from './cluster-rows.ts';
 import type { OrchestratorContext } from './context.ts';
 import { describeTask } from './describe-task.ts';
-import { invalidParameter, serviceNotFound, unsupported } from './ecs-faults.ts';
+import { clientException, invalidParameter, serviceNotFound } from './ecs-faults.ts';
 import { findTasks } from './find-tasks.ts';
 import type { Operation } from './model.ts';
 import { decodeToken, pageOf, readLimit } from './paging.ts';
@@ -61,7 +61,7 @@ export function createTaskOperations(context: OrchestratorContext, tasks: Tasks,
       const cluster = await getCluster(meta.read, caller, input.cluster);
       const limit = readLimit(input.maxResults);
       if (input.daemonName !== undefined)
-        throw unsupported('Managed daemons are not there. Use a service of scheduling strategy DAEMON.');
+        throw clientException('Managed daemons are not there. Use a service of scheduling strategy DAEMON.');
       const scope = `tasks ${JSON.stringify([cluster.id, desiredStatus, family, startedBy, serviceName, launchType, containerInstance])}`;
       let query = meta.read
         .selectFrom('task')

@@ -13,6 +13,7 @@ import type {
 } from '@aws-sdk/client-ecs';
 import type { Caller } from '../core/place.ts';
 import { checkPlatformVersion, checkRunnable } from './check-runnable.ts';
+import { readClusterStrategy } from './capacity-strategy.ts';
 import { getCluster, type Cluster } from './cluster-rows.ts';
 import type { OrchestratorContext, OrchestratorTransaction } from './context.ts';
 import { countTasks, describeTaskSet, revisionById } from './describe-service.ts';
@@ -72,8 +73,8 @@ export function createTaskSets(context: OrchestratorContext, reconciler: Pick<Re
       if ((input.loadBalancers ?? []).length > 0) throw unsupported('Load balancers are not supported. Leave out loadBalancers.');
       if ((input.serviceRegistries ?? []).length > 0)
         throw unsupported('Service discovery is not supported. Leave out serviceRegistries.');
-      const strategy = input.capacityProviderStrategy;
-      if (input.launchType !== undefined && (strategy ?? []).length > 0)
+      const strategy = readClusterStrategy(cluster, input.capacityProviderStrategy ?? []);
+      if (input.launchType !== undefined && strategy.length > 0)
         throw invalidParameter('Specify either Launch Type or Capacity Provider Strategy, but not both.');
       const definition = await getUsableTaskDefinition(meta.read, caller, input.taskDefinition);
       const { service, id } = await meta.transact(async (transaction) => {
@@ -94,7 +95,7 @@ export function createTaskSets(context: OrchestratorContext, reconciler: Pick<Re
         });
         checkPlatformVersion(runsOn, input.platformVersion);
         const settings: Omit<RevisionSettings, 'taskDefinition'> = {
-          ...(strategy === undefined || strategy.length === 0 ? {} : { capacityProviderStrategy: strategy }),
+          ...(strategy.length === 0 ? {} : { capacityProviderStrategy: strategy }),
           ...(input.platformVersion === undefined ? {} : { platformVersion: input.platformVersion }),
           ...(input.networkConfiguration === undefined ? {} : { networkConfiguration: input.networkConfiguration }),
         };
@@ -209,8 +210,8 @@ async function setsOf(database: Parameters<typeof getService>[0], service: Servi
   return rows.map(toTaskSet);
 }
 
-function readScale(value: number | undefined): number {
-  if (value === undefined) return 100;
+/** Whoever makes a task set scales it up when it is time: one that says nothing has no tasks. */
+function readScale(value = 0): number {
   if (!(value >= 0 && value <= 100)) throw invalidParameter('The scale of a task set must be between 0 and 100 percent.');
   return value;
 }

@@ -6,10 +6,9 @@ import { changeRows, endOf, type TaskChange } from './change-task-rows.ts';
 import { clusterById } from './cluster-rows.ts';
 import type { OrchestratorContext, OrchestratorTransaction } from './context.ts';
 import { createTaskRow, type NewTask } from './create-task-row.ts';
-import { readReference } from './image-holds.ts';
-import type { ImageToRun, ObservedTask } from './ports.ts';
-import { loginFailure, readPullLogin } from './pull-logins.ts';
+import type { ObservedTask } from './ports.ts';
 import { dropTags, tagsOf } from './resource-tags.ts';
+import { readSecretsOf } from './secrets-of-task.ts';
 import { taskDefinitionById } from './task-definition-rows.ts';
 import { followTaskHolds } from './task-holds.ts';
 import { toTask, type StopCode, type TaskRow } from './task-rows.ts';
@@ -83,26 +82,15 @@ export function createTasks(context: OrchestratorContext): Tasks {
       ]);
       const arn = taskArn(cluster, cluster.name, task.id);
       const tags = (await tagsOf(meta.read, [arn])).get(arn) ?? {};
-      const credentials = new Map<string, NonNullable<ImageToRun['credentials']>>();
-      for (const { name, reference } of task.document.containers) {
-        const { repositoryCredentials } = definition.document.containerDefinitions.find((one) => one.name === name) ?? {};
-        if (repositoryCredentials !== undefined) {
-          const secret = await readPullLogin(context, cluster, repositoryCredentials.credentialsParameter);
-          if ('failure' in secret) {
-            await end([task.id], { code: 'TaskFailedToStart', reason: loginFailure(name, secret.failure).slice(0, 1000) });
-            return;
-          }
-          credentials.set(name, secret.login);
-          continue;
-        }
-        // Of a name that is no reference the runtime tells in the words of a pull.
-        const login = readReference(reference) === undefined ? undefined : await context.pullCredentials?.(reference);
-        if (login !== undefined) credentials.set(name, login);
+      const known = await readSecretsOf(context, cluster, definition.document, task.document.containers);
+      if ('failure' in known) {
+        await end([task.id], { code: 'TaskFailedToStart', reason: known.failure });
+        return;
       }
       const now = await find(task.id);
       if (now === undefined || now.desiredStatus === 'STOPPED') return;
       taken.add(task.id);
-      await runtime.start(buildTaskSpec(task, cluster, definition, tags, credentials));
+      await runtime.start(buildTaskSpec(task, cluster, definition, tags, known));
       // It may have been ended by its row in the moment before it was taken.
       if ((await find(task.id))?.lastStatus === 'STOPPED') await runtime.stop(task.id);
     } catch (error) {

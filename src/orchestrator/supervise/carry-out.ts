@@ -118,7 +118,7 @@ function pinnedImage(task: Acted, name: string): PinnedImage {
 async function create(acting: Acting, task: Acted, name: string): Promise<TaskEvent> {
   const spec = specOf(task, name);
   try {
-    const environment = { ...spec.environment, ...(await ownEnvironment(acting, task, name)) };
+    const environment = { ...spec.environment, ...spec.secrets, ...(await ownEnvironment(acting, task, name)) };
     const made = await acting.engine.create(task.spec, { spec: { ...spec, environment }, image: pinnedImage(task, name) });
     return { kind: 'created', name, runtimeId: made.runtimeId };
   } catch (error) {

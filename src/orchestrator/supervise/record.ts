@@ -9,15 +9,17 @@ export interface TaskRecord {
   state: TaskState;
 }
 
-/** The record of a task. Credentials are kept only as long as something is still to be pulled with them. */
+/**
+ * The record of a task. Credentials are kept only as long as something is still to be pulled with them, secrets until their container has
+ * run: one that was removed by hand before that is made again.
+ */
 export function writeRecord({ spec, state }: TaskRecord): string {
-  const done = new Set(
-    state.containers.filter(({ phase }) => !['new', 'resolving', 'resolved', 'pulling'].includes(phase)).map(({ name }) => name),
-  );
   const containers = spec.containers.map((container) => {
-    if (!done.has(container.name)) return container;
+    const own = state.containers.find(({ name }) => name === container.name);
+    if (own === undefined || ['new', 'resolving', 'resolved', 'pulling'].includes(own.phase)) return container;
+    const { secrets, ...rest } = container;
     const { credentials: _, ...image } = container.image;
-    return { ...container, image };
+    return { ...rest, image, ...(secrets === undefined || own.runs > 0 || own.phase === 'stopped' ? {} : { secrets }) };
   });
   return JSON.stringify({ version: VERSION, spec: { ...spec, containers }, state });
 }

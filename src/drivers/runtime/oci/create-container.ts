@@ -95,6 +95,7 @@ export async function createContainer(
           })),
     sharesProcesses: task.pidMode === 'host',
     keepsInput: spec.interactive,
+    hasSecrets: spec.secrets !== undefined,
   };
   try {
     const hostname = spec.hostname || (isHostNetwork ? os.hostname() : id.slice(0, 12));

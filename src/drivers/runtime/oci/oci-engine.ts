@@ -158,6 +158,7 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
     const task = tasks.get(taskId);
     if (task === undefined) return;
     for (const container of task.containers.values()) {
+      if (container.hasSecrets) await records.removeSecrets(container);
       if (container.attachment === undefined) continue;
       await networks.unpublish(container.published);
       ports.release(container.networkBindings);

@@ -33,6 +33,8 @@ export interface ContainerRecord {
   /** Its processes are not all of one namespace, and so do not go with the first. */
   sharesProcesses: boolean;
   keepsInput: boolean;
+  /** Its environment is for nobody to read: it goes from the disk with the task's end. */
+  hasSecrets: boolean;
 }
 
 /** Names that are safe as names of folders, whoever chose them. */
@@ -43,6 +45,8 @@ export interface Records {
   containerFolder(key: ContainerKey): string;
   saveTask(record: TaskRecord): Promise<void>;
   saveContainer(record: ContainerRecord): Promise<void>;
+  /** Takes what a container was given away from the disk; it cannot start any more. */
+  removeSecrets(record: ContainerRecord): Promise<void>;
   /** Everything that was saved; halves of what was being made are given as they are, without their record. */
   load(): Promise<{ taskId: string; task: TaskRecord | undefined; containers: ContainerRecord[] }[]>;
   removeTask(taskId: string): Promise<void>;
@@ -65,6 +69,12 @@ export function openRecords(folder: string): Records {
     containerFolder,
     saveTask: (record) => save(`${taskFolder(record.taskId)}/task.json`, record),
     saveContainer: (record) => save(`${containerFolder(record)}/container.json`, record),
+    async removeSecrets(record) {
+      await fs.rm(`${containerFolder(record)}/config.json`, { force: true });
+      record.process = { ...record.process, env: [] };
+      record.hasSecrets = false;
+      await save(`${containerFolder(record)}/container.json`, record);
+    },
     async load() {
       const tasks = [];
       for (const taskId of (await names(`${folder}/tasks`)).filter((name) => NAME.test(name))) {

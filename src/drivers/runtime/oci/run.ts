@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 
 const OUTPUT_LIMIT = 256 * 1024;
+const LONGEST_MILLISECONDS = 60_000;
 
 export interface RunOptions {
   /** Text for its standard input. */
@@ -23,9 +24,9 @@ export function tryRun(command: string, argv: string[], options: RunOptions = {}
     const child = spawn(command, argv, {
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      timeout: options.timeout ?? 60_000,
-      killSignal: 'SIGKILL',
     });
+    // Not spawn's own `timeout`: that keeps the process alive for its time when there is no such program.
+    const late = setTimeout(() => child.kill('SIGKILL'), options.timeout ?? LONGEST_MILLISECONDS);
     let [stdout, stderr] = ['', ''];
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       if (stdout.length < OUTPUT_LIMIT) stdout += text;
@@ -33,8 +34,14 @@ export function tryRun(command: string, argv: string[], options: RunOptions = {}
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       if (stderr.length < OUTPUT_LIMIT) stderr += text;
     });
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code: code ?? (signal === 'SIGKILL' ? 137 : 255), stdout, stderr }));
+    child.on('error', (error) => {
+      clearTimeout(late);
+      reject(error);
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(late);
+      resolve({ code: code ?? (signal === 'SIGKILL' ? 137 : 255), stdout, stderr });
+    });
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(options.input);
   });
