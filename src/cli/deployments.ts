@@ -1,7 +1,8 @@
 import { isDigest, shortDigest } from '../core/digest.ts';
 import type { JsonObject } from '../core/json.ts';
-import { lastPart, listAll, numberOf, objectsOf, openAwsApi, textOf, type AwsApi } from './aws-api.ts';
-import { CommandFailure, jsonOption, UsageError, writeJson, writeLine, type Command } from './command.ts';
+import { lastPart, numberOf, objectsOf, openAwsApi, textOf, type AwsApi } from './aws-api.ts';
+import { jsonOption, UsageError, writeJson, writeLine, type Command } from './command.ts';
+import { clusterOf } from './find-service.ts';
 import { formatTime, printable } from './format.ts';
 import { formatTable, tableWidth } from './table.ts';
 
@@ -69,29 +70,6 @@ export const deployments: Command = {
     }
   },
 };
-
-/** The cluster that has the service. Raises CommandFailure when none has, or several. */
-export async function clusterOf(api: AwsApi, service: string, named: string | undefined): Promise<string> {
-  if (named !== undefined) return named;
-  const clusters = (await listAll((input) => api.ecs('ListClusters', input), {}, 'clusterArns')).map(lastPart);
-  const having: string[] = [];
-  for (const cluster of clusters) {
-    const arns = await listAll((input) => api.ecs('ListServices', input), { cluster, maxResults: 100 }, 'serviceArns');
-    if (arns.some((arn) => lastPart(arn) === service)) having.push(cluster);
-  }
-  const [only, second] = having;
-  if (only === undefined)
-    throw new CommandFailure(`There is no service ${printable(service)}.`, {
-      kind: 'service-unknown',
-      advice: 'See: holdfast ps',
-    });
-  if (second !== undefined)
-    throw new CommandFailure(`Several clusters have a service ${printable(service)}: ${having.join(', ')}.`, {
-      kind: 'ambiguous',
-      advice: 'Choose one with --cluster.',
-    });
-  return only;
-}
 
 /** Latest first. */
 export async function listDeployments(api: AwsApi, cluster: string, service: string): Promise<ShownDeployment[]> {

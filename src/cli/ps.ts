@@ -1,6 +1,7 @@
 import { isDigest, shortDigest } from '../core/digest.ts';
-import { listAll, lastPart, openAwsApi, type AwsApi } from './aws-api.ts';
+import { openAwsApi, type AwsApi } from './aws-api.ts';
 import { jsonOption, UsageError, writeJson, writeLine, type Command, type CommandContext } from './command.ts';
+import { clustersWith, listClusters } from './find-service.ts';
 import { formatDuration, printable } from './format.ts';
 import { readLog } from './log-lines.ts';
 import { listTasks, type ShownContainer, type ShownTask } from './running-tasks.ts';
@@ -29,13 +30,9 @@ export const ps: Command = {
     const api = await openAwsApi(context);
     try {
       const named = options['cluster'] as string | undefined;
-      const clusters =
-        named === undefined
-          ? (await listAll((input) => api.ecs('ListClusters', input), {}, 'clusterArns')).map(lastPart)
-          : [named];
+      const clusters = service === undefined ? await listClusters(api, named) : await clustersWith(api, service, named);
       const found: (ShownTask & { cluster: string })[] = [];
       for (const cluster of clusters) {
-        if (service !== undefined && named === undefined && !(await hasService(api, cluster, service))) continue;
         const scope = {
           cluster,
           stopped: options['all'] === true || service !== undefined,
@@ -62,11 +59,6 @@ export const ps: Command = {
     }
   },
 };
-
-async function hasService(api: AwsApi, cluster: string, service: string): Promise<boolean> {
-  const arns = await listAll((input) => api.ecs('ListServices', input), { cluster, maxResults: 100 }, 'serviceArns');
-  return arns.some((arn) => lastPart(arn) === service);
-}
 
 function showTasks(context: CommandContext, tasks: ShownTask[]): void {
   const rows = tasks.flatMap((task) =>

@@ -1,7 +1,8 @@
 import { isDigest, shortDigest } from '../core/digest.ts';
 import { lastPart, openAwsApi, textOf } from './aws-api.ts';
 import { jsonOption, UsageError, writeJson, writeLine, type Command } from './command.ts';
-import { clusterOf, listDeployments } from './deployments.ts';
+import { listDeployments } from './deployments.ts';
+import { clusterOf } from './find-service.ts';
 import { printable } from './format.ts';
 import { connect } from './server-connection.ts';
 

@@ -280,6 +280,11 @@ export function testContainerEngine(name: string, open: (t: TestContext) => Prom
       const last: string[] = [];
       for await (const line of machine.engine.logs(key, { tail: 1 })) last.push(line.text);
       assert.deepEqual(last, ['two']);
+      const open = await runOne(shell('echo whole; printf open'));
+      await machine.exitOf(open);
+      const end: string[] = [];
+      for await (const line of machine.engine.logs(open, { tail: 1 })) end.push(line.text);
+      assert.deepEqual(end, ['open'], 'a last line without an end is a line');
     });
 
     await t.test('lets containers run on without it, and finds them again', async () => {

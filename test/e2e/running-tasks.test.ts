@@ -182,14 +182,15 @@ describe('what runs, for a person: ps, deployments, rollback', () => {
     await fails(/There is no service nothing/, 1, 'rollback', 'nothing');
     await fails(/There is no task ffff/, 1, 'logs', 'ffff');
     await fails(/There is no task x%/, 1, 'logs', 'x%&task=y');
-    await fails(/Cluster not found/, 1, 'ps', '--cluster', 'nowhere');
+    await fails(/There is no cluster nowhere/, 1, 'ps', '--cluster', 'nowhere');
+    await fails(/There is no service nothing/, 1, 'ps', 'nothing');
+    await fails(/There is no service wbe in the cluster shop\.\n +Did you mean web\?/, 1, 'ps', 'wbe', '--cluster', 'shop');
     await fails(/--tail takes a count/, 2, 'logs', 'ffff', '--tail', 'many');
     await fails(/takes one task/, 2, 'logs');
     await fails(/takes one service/, 2, 'deployments');
     await fails(/takes a service/, 2, 'rollback');
     const [task] = await tasks('web');
     await fails(/has no container other\. It has: app/, 1, 'logs', task?.id ?? '', '--container', 'other');
-    assert.equal(await ok(server, 'ps', 'nothing'), 'No task runs.\n');
   });
 });
 

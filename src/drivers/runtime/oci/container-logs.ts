@@ -50,6 +50,11 @@ export async function* readLogs(
         lines.push(line);
         if (lines.length > tail) lines.shift();
       }
+      // What was written last may have no end of a line, and is one all the same; it may go on where that is followed.
+      if (follow !== true && cursor.rest.length > 0) {
+        lines.push({ container, stream: cursor.stream, text: cursor.rest.toString('utf8') });
+        cursor.rest = Buffer.alloc(0);
+      }
       history.push(...lines);
     }
     if (tail !== undefined) yield* history.slice(Math.max(0, history.length - tail));
