@@ -14,6 +14,11 @@ import type { Kysely, Transaction } from 'kysely';
 export interface MetaStore<Tables> {
   readonly read: Kysely<Tables>;
   /**
+   * Gives `work` the database as it is now and as it stays, however long that reads and whatever else it waits for; nobody
+   * is kept from writing meanwhile. For what reads a great deal: it costs a connection, which ends with the work.
+   */
+  snapshot<T>(work: (database: Kysely<Tables>) => Promise<T>): Promise<T>;
+  /**
    * Goes up with every commit, before `transact` resolves: what was read while it stood still is still so. Absent where
    * other processes write to the database, too.
    */

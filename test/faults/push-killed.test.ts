@@ -45,6 +45,7 @@ async function start(folder: string, step: Step): Promise<Server> {
   });
   const asking: MetaStore<RegistryTables> = {
     read: meta.read,
+    snapshot: (work) => meta.snapshot(work),
     async transact(work) {
       await step('begin', 'database');
       const result = await meta.transact(work);

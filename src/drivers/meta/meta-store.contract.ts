@@ -84,6 +84,25 @@ export function metaStoreContract<Location>(
       assert.equal((await store.read.selectFrom('shelf').select('name').execute()).length, 1);
     });
 
+    it('shows a snapshot as it was, however long it lasts, and keeps nobody from writing', async (test) => {
+      const store = await start(test);
+      const add = (name: string) => store.transact((transaction) => transaction.insertInto('shelf').values({ name }).execute());
+      await add('first');
+      await store.snapshot(async (database) => {
+        await add('second');
+        const names = await database.selectFrom('shelf').select('name').execute();
+        assert.deepEqual(names, [{ name: 'first' }]);
+        await add('third');
+        assert.deepEqual(await database.selectFrom('shelf').select('name').execute(), names);
+      });
+      const failure = new Error('lost interest');
+      await assert.rejects(
+        store.snapshot(() => Promise.reject(failure)),
+        (error) => error === failure,
+      );
+      assert.equal((await store.read.selectFrom('shelf').select('name').execute()).length, 3);
+    });
+
     it('leaves nothing of a transaction that throws, and passes the error on', async (test) => {
       const store = await start(test);
       const failure = new Error('out of ink');
