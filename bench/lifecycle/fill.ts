@@ -19,7 +19,7 @@ export async function fillRepository(
   for (let from = 0; from < images; from += 10_000) {
     const to = Math.min(images, from + 10_000);
     await meta.transact(async (transaction) => {
-      const addBlob = async (name: string, bytes: number): Promise<string> => {
+      const addBlob = async (name: string, bytes: number): Promise<{ digest: string; bytes: number }> => {
         const digest = digestOf(name);
         const blob = { digest, bytes, stamp: 'bench', created_at: now, corrupt_at: null, verified_at: now };
         await transaction
@@ -32,7 +32,7 @@ export async function fillRepository(
           .values({ repository_id: repository.id, digest, lease_until: now })
           .onConflict((conflict) => conflict.doNothing())
           .execute();
-        return digest;
+        return { digest, bytes };
       };
       for (let index = from; index < to; index++) {
         const pushedAt = Math.floor(now - (images - index) * each + DAY / 4);
@@ -65,7 +65,7 @@ export async function fillRepository(
         ];
         await transaction
           .insertInto('manifest_blob')
-          .values(blobs.map((digest) => ({ manifest_id: id, digest })))
+          .values(blobs.map((blob, at) => ({ manifest_id: id, ...blob, is_shared: at < 2 ? 1 : 0 })))
           .execute();
         const environment = index % 20 === 0 ? ['Prod', 'Stage', 'Test', 'Dev'][(index / 20) % 4] : undefined;
         await transaction

@@ -180,9 +180,37 @@ export async function insertEdges(
   blobs: Digest[],
 ): Promise<void> {
   for (const digests of chunksOf(blobs)) {
+    // Who has had a blob alone shares it from now on.
+    await transaction
+      .updateTable('manifest_blob')
+      .set({ is_shared: 1 })
+      .where('digest', 'in', digests)
+      .where('is_shared', '=', 0)
+      .execute();
     await transaction
       .insertInto('manifest_blob')
-      .values(digests.map((digest) => ({ manifest_id: manifestId, digest })))
+      .columns(['manifest_id', 'digest', 'bytes', 'is_shared'])
+      .expression((builder) =>
+        builder
+          .selectFrom('blob')
+          .select((blob) => [
+            blob.val(manifestId).as('manifest_id'),
+            'blob.digest',
+            'blob.bytes',
+            blob
+              .case()
+              .when(
+                blob.exists(
+                  blob.selectFrom('manifest_blob as other').select('other.digest').whereRef('other.digest', '=', 'blob.digest'),
+                ),
+              )
+              .then(1)
+              .else(0)
+              .end()
+              .as('is_shared'),
+          ])
+          .where('blob.digest', 'in', digests),
+      )
       .execute();
   }
   const children = [...new Set(manifest.children.map((child) => child.digest))];

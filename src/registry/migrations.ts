@@ -5,6 +5,7 @@ import type { MetaDialect, Migration } from '../core/meta-store.ts';
 export const registryMigrations: Migration[] = [
   { name: '0001-registry', up: createTables },
   { name: '0002-registry-public-pull', up: indexPublicRepositories },
+  { name: '0003-registry-blob-bytes', up: keepBytesBesideEdges },
 ];
 
 async function createTables(database: Kysely<never>, dialect: MetaDialect): Promise<void> {
@@ -234,4 +235,19 @@ async function createTables(database: Kysely<never>, dialect: MetaDialect): Prom
 /** Every stranger asks whether there is a public repository. */
 async function indexPublicRepositories(database: Kysely<never>): Promise<void> {
   await sql`create index repository_public_pull on repository (id) where public_pull = 1`.execute(database);
+}
+
+/**
+ * What comes free with an image: the bytes of its blobs that no other image has. Both are written beside the edge, since
+ * the blobs' own rows, and the edges of other images, lie far apart.
+ */
+async function keepBytesBesideEdges(database: Kysely<never>): Promise<void> {
+  await sql`alter table manifest_blob add column bytes bigint not null default 0`.execute(database);
+  await sql`alter table manifest_blob add column is_shared integer not null default 0`.execute(database);
+  await sql`update manifest_blob set bytes = (select bytes from blob where blob.digest = manifest_blob.digest),
+    is_shared = case when digest in (select digest from manifest_blob group by digest having count(*) > 1) then 1 else 0 end`.execute(
+    database,
+  );
+  await sql`drop index manifest_blob_digest`.execute(database);
+  await sql`create index manifest_blob_digest on manifest_blob (digest, is_shared)`.execute(database);
 }

@@ -67,7 +67,14 @@ export interface RegistryTables {
     activated_at: number | null;
     body: Uint8Array;
   };
-  manifest_blob: { manifest_id: number; digest: string };
+  manifest_blob: {
+    manifest_id: number;
+    digest: string;
+    /** The blob's. */
+    bytes: number;
+    /** 0: no other manifest has the blob; 1: another has it, or has had it. */
+    is_shared: number;
+  };
   manifest_child: { manifest_id: number; digest: string };
   tag: { repository_id: number; name: string; manifest_id: number; updated_at: number };
   /** Every move of every tag, for ever, a deleted repository's too. `old_digest` null: made; `new_digest` null: removed. */

@@ -16,6 +16,7 @@ export interface InvariantOptions {
 /**
  * Lists what is wrong in a registry that nobody is writing to; empty when all is well:
  * every image is what its digest says, and all that it needs is there, a member of its repository, and right to the byte;
+ * what an image notes of its blobs, their size and whether it has them alone, is so;
  * what can be restored has its blobs; acknowledged images are there; each blob's row has its file, and the reverse.
  */
 export async function checkInvariants({ meta, blobs, acknowledged = [], orphansBefore }: InvariantOptions): Promise<string[]> {
@@ -26,9 +27,14 @@ export async function checkInvariants({ meta, blobs, acknowledged = [], orphansB
     (await read.selectFrom('repository_blob').selectAll().execute()).map((row) => `${row.repository_id} ${row.digest}`),
   );
   const images = await read.selectFrom('manifest').select(['id', 'repository_id', 'digest', 'media_type', 'body']).execute();
-  const edges = new Set(
-    (await read.selectFrom('manifest_blob').selectAll().execute()).map((row) => `${row.manifest_id} ${row.digest}`),
-  );
+  const edgeRows = await read.selectFrom('manifest_blob').selectAll().execute();
+  const edges = new Set(edgeRows.map((row) => `${row.manifest_id} ${row.digest}`));
+  const uses = new Map<string, number>();
+  for (const { digest } of edgeRows) uses.set(digest, (uses.get(digest) ?? 0) + 1);
+  for (const { manifest_id, digest, bytes, is_shared } of edgeRows) {
+    if (bytes !== rows.get(digest)?.bytes) wrong.push(`image ${manifest_id} has ${bytes} as the bytes of ${digest}`);
+    if (is_shared === 0 && uses.get(digest) !== 1) wrong.push(`image ${manifest_id} takes ${digest} for its own`);
+  }
 
   for (const row of rows.values()) {
     if (row.corrupt_at !== null) continue;
