@@ -33,8 +33,8 @@ if (kind === 'evaluate') {
   const policy = parseLifecyclePolicy(policyOf(rules));
   const made = makeImages(images);
   const started = performance.now();
-  const verdicts = evaluateLifecycle(policy, made, NOW);
-  print({ ms: performance.now() - started, expired: verdicts.filter(({ verdict }) => verdict === 'expire').length });
+  const judged = evaluateLifecycle(policy, made, NOW);
+  print({ ms: performance.now() - started, expired: judged.filter(({ verdict }) => verdict.verdict === 'expire').length });
 } else {
   const meta = await openSqliteMeta<LifecycleTables>({
     path: join(folder, 'meta.db'),
@@ -59,8 +59,8 @@ if (kind === 'evaluate') {
     const repository = await registry.repositories.get(caller, name);
     const context = { meta, clock, flushPulls: () => Promise.resolve() };
     const started = performance.now();
-    const { verdicts } = await evaluateRepository(context, repository, parseLifecyclePolicy(text));
-    print({ ms: performance.now() - started, expired: verdicts.filter(({ verdict }) => verdict === 'expire').length });
+    const { judged } = await evaluateRepository(context, repository, parseLifecyclePolicy(text));
+    print({ ms: performance.now() - started, expired: judged.filter(({ verdict }) => verdict.verdict === 'expire').length });
   } else if (kind === 'explain') {
     const repository = await registry.repositories.get(caller, name);
     const started = performance.now();

@@ -21,17 +21,13 @@ export function previewElsewhere(
   now: number,
 ): PreviewDocument {
   const policy = parseLifecyclePolicy(policyText);
-  const verdicts = evaluateLifecycle(policy, images, now);
-  const byDigest = new Map(images.map((image) => [image.digest, image]));
+  const judged = evaluateLifecycle(policy, images, now);
   return createPreviewDocument({
     repository,
     policyText,
     evaluatedAt: now,
-    images: verdicts.flatMap((verdict) => {
-      const image = byDigest.get(verdict.digest);
-      return image === undefined ? [] : [{ image, verdict }];
-    }),
-    counts: summarizeVerdicts(policy, images, verdicts),
+    images: judged,
+    counts: summarizeVerdicts(policy, judged),
     warnings: warnPolicy(policy, images),
   });
 }

@@ -33,6 +33,7 @@ function policy(...rules: Rule[]) {
 function expired(rules: ReturnType<typeof policy>, images: Record<string, LifecycleImage>): string {
   const names = new Map(Object.entries(images).map(([name, one]) => [one.digest, name]));
   return evaluateLifecycle(rules, Object.values(images), NOW)
+    .map(({ verdict }) => verdict)
     .filter(({ verdict }) => verdict === 'expire')
     .map(({ digest: of, rule }) => `${names.get(of)} by ${rule}`)
     .join(', ');
@@ -96,7 +97,9 @@ test('entries of an index are neither marked nor counted: the count seen on AWS'
   const children = [image('c1', 100, []), image('c2', 99, [])];
   const others = [...Array(23).keys()].map((n) => image(`o${n}`, 50 - n, [`${n}`]));
   const index = image('index', 98, ['list'], { children: children.map((child) => child.digest) });
-  const verdicts = evaluateLifecycle(policy({ p: 1, status: 'any', more: 20 }), [...children, ...others, index], NOW);
+  const verdicts = evaluateLifecycle(policy({ p: 1, status: 'any', more: 20 }), [...children, ...others, index], NOW).map(
+    ({ verdict }) => verdict,
+  );
   assert.equal(verdicts.filter(({ verdict }) => verdict === 'expire').length, 26 - 2 - 20);
   assert.deepEqual(verdicts[0]?.reason, { kind: 'part-of', digest: index.digest });
 });
@@ -110,12 +113,12 @@ test('a referrer stays with its subject, and is an image like others without it'
 });
 
 test('what is held is not expired, and says who needs it', () => {
-  const [verdict] = evaluateLifecycle(
+  const [judged] = evaluateLifecycle(
     policy({ p: 1, status: 'any', days: 1 }),
     [image('A', 9, ['v1'], { holders: ['service web'] })],
     NOW,
   );
-  assert.deepEqual(verdict, {
+  assert.deepEqual(judged?.verdict, {
     digest: digest('A'),
     verdict: 'held',
     rule: 1,

@@ -1,6 +1,7 @@
 import type { Digest } from '../core/digest.ts';
 import type { LifecyclePolicy, LifecycleRule, RuleStorageClass } from './policy.ts';
 import { compileSelection } from './select-images.ts';
+import { inOneGo, STEP, type Steps } from './steps.ts';
 
 /** An image as the evaluator needs it. Times are milliseconds since the epoch. */
 export interface LifecycleImage {
@@ -49,20 +50,40 @@ export interface ImageVerdict {
 
 const DAY = 86_400_000;
 
+/** An image and what a policy says of it. */
+export interface JudgedImage<Image extends LifecycleImage = LifecycleImage> {
+  image: Image;
+  verdict: ImageVerdict;
+}
+
 /**
- * What a policy says of each image of a repository: oldest first, one verdict for each. Pure: the preview and the run both
- * call it, so they cannot disagree.
+ * What a policy says of each image of a repository, oldest first. Pure: the preview and the run both call it, so they
+ * cannot disagree.
  *
  * The rules are evaluated independently, then each image belongs to the rule of the lowest priority number whose
  * *selection* (storage class, tag status, patterns) takes it; that rule alone decides. A lower rule counts the image
  * but never acts on it (lifecycle_policies, "How lifecycle policies work"; reproduces every worked example there).
  * Cost: a lookup for each tag and each length of a prefix, one sort.
  */
-export function evaluateLifecycle(policy: LifecyclePolicy, images: readonly LifecycleImage[], now: number): ImageVerdict[] {
+export function evaluateLifecycle<Image extends LifecycleImage>(
+  policy: LifecyclePolicy,
+  images: readonly Image[],
+  now: number,
+): JudgedImage<Image>[] {
+  return inOneGo(evaluateInSteps(policy, images, now));
+}
+
+/** `evaluateLifecycle`, step by step. */
+export function* evaluateInSteps<Image extends LifecycleImage>(
+  policy: LifecyclePolicy,
+  images: readonly Image[],
+  now: number,
+): Steps<JudgedImage<Image>[]> {
   const oldestFirst = [...images].sort(
     (a, b) => countedFrom(a) - countedFrom(b) || a.pushedAt - b.pushedAt || (a.digest < b.digest ? -1 : 1),
   );
-  const outside = findOutside(images);
+  yield;
+  const outside = yield* findOutside(images);
   const { rules } = policy;
   const selectRules = compileSelection(policy);
 
@@ -71,6 +92,7 @@ export function evaluateLifecycle(policy: LifecyclePolicy, images: readonly Life
   const owners = new Int32Array(oldestFirst.length).fill(-1);
   const places = new Int32Array(oldestFirst.length);
   for (let at = oldestFirst.length - 1; at >= 0; at--) {
+    if (at % STEP === 0) yield;
     const image = oldestFirst[at];
     if (image === undefined || outside.has(image.digest)) continue;
     let owner = rules.length;
@@ -83,20 +105,33 @@ export function evaluateLifecycle(policy: LifecyclePolicy, images: readonly Life
     places[at] = selected[owner] ?? 0;
   }
 
-  return oldestFirst.map((image, at): ImageVerdict => {
-    const excluded = outside.get(image.digest);
-    if (excluded !== undefined) return { digest: image.digest, verdict: 'keep', reason: excluded };
+  const judged: JudgedImage<Image>[] = [];
+  for (const [at, image] of oldestFirst.entries()) {
+    if (at % STEP === 0) yield;
     const owner = owners[at] ?? -1;
     const rule = rules[owner];
-    if (rule === undefined) return { digest: image.digest, verdict: 'keep', reason: { kind: 'no-rule' } };
-    const { acts, reason } = judge(rule, image, places[at] ?? 0, selected[owner] ?? 0, now);
-    if (!acts) return { digest: image.digest, verdict: 'keep', rule: rule.priority, reason };
-    const wouldBe = rule.action === 'transition' ? 'archive' : 'expire';
-    if (image.holders !== undefined && image.holders.length > 0) {
-      return { digest: image.digest, verdict: 'held', rule: rule.priority, reason, holders: image.holders, wouldBe };
-    }
-    return { digest: image.digest, verdict: wouldBe, rule: rule.priority, reason };
-  });
+    const verdict =
+      rule === undefined
+        ? unowned(image, outside.get(image.digest))
+        : owned(image, rule, judge(rule, image, places[at] ?? 0, selected[owner] ?? 0, now));
+    judged.push({ image, verdict });
+  }
+  return judged;
+}
+
+function unowned({ digest }: LifecycleImage, excluded: Reason | undefined): ImageVerdict {
+  return { digest, verdict: 'keep', reason: excluded ?? { kind: 'no-rule' } };
+}
+
+function owned(
+  { digest, holders }: LifecycleImage,
+  { priority, action }: LifecycleRule,
+  { acts, reason }: { acts: boolean; reason: Reason },
+): ImageVerdict {
+  if (!acts) return { digest, verdict: 'keep', rule: priority, reason };
+  const wouldBe = action === 'transition' ? 'archive' : 'expire';
+  if (holders === undefined || holders.length === 0) return { digest, verdict: wouldBe, rule: priority, reason };
+  return { digest, verdict: 'held', rule: priority, reason, holders, wouldBe };
 }
 
 function judge(
@@ -148,24 +183,26 @@ function countedFrom(image: LifecycleImage): number {
  * Entries of an index that is here, and referrers whose subject is here: no rule marks or counts them. (Seen on AWS: of 26
  * images with two old entries of an index among them, "any, more than 20" expired exactly four.)
  */
-function findOutside(images: readonly LifecycleImage[]): Map<Digest, Reason> {
-  const present = new Set(images.map((image) => image.digest));
+function* findOutside(images: readonly LifecycleImage[]): Steps<Map<Digest, Reason>> {
   const outside = new Map<Digest, Reason>();
-  for (const image of images) {
-    if (image.storageClass !== 'standard') continue;
-    for (const child of image.children ?? []) {
-      if (child !== image.digest && present.has(child)) outside.set(child, { kind: 'part-of', digest: image.digest });
-    }
+  const listed = new Map<Digest, Digest>();
+  const subjects = new Set<Digest>();
+  for (const { digest, storageClass, children = [], subject } of images) {
+    if (storageClass === 'standard') for (const child of children) if (child !== digest) listed.set(child, digest);
+    if (subject !== undefined && subject !== digest) subjects.add(subject);
   }
-  for (const image of images) {
-    if (
-      image.subject !== undefined &&
-      image.subject !== image.digest &&
-      present.has(image.subject) &&
-      !outside.has(image.digest)
-    ) {
-      outside.set(image.digest, { kind: 'refers-to', digest: image.subject });
-    }
+  if (listed.size + subjects.size === 0) return outside;
+  const present = new Set<Digest>();
+  for (const [at, { digest }] of images.entries()) {
+    if (at % STEP === 0) yield;
+    const parent = listed.get(digest);
+    if (parent !== undefined) outside.set(digest, { kind: 'part-of', digest: parent });
+    if (subjects.has(digest)) present.add(digest);
+  }
+  for (const [at, { digest, subject }] of images.entries()) {
+    if (at % STEP === 0) yield;
+    if (subject !== undefined && subject !== digest && present.has(subject) && !outside.has(digest))
+      outside.set(digest, { kind: 'refers-to', digest: subject });
   }
   return outside;
 }

@@ -4,7 +4,7 @@ import type { RepositoryName } from '../core/repository-name.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Repository } from '../registry/registry.ts';
 import type { BytesFreed } from './bytes-freed.ts';
-import type { ImageVerdict } from './evaluate.ts';
+import type { JudgedImage } from './evaluate.ts';
 import type { StoredLifecycleImage } from './read-images.ts';
 import type { VerdictCounts } from './summarize.ts';
 import type { PolicyWarning } from './warn-policy.ts';
@@ -23,6 +23,8 @@ export interface Lifecycle {
   put(caller: Caller, repository: Repository, text: string, options?: { run?: boolean }): Promise<StoredPolicy>;
   /** Gives what was there. Raises `lifecycle-policy-unknown`. */
   delete(caller: Caller, repository: Repository): Promise<StoredPolicy>;
+  /** What in a policy is probably not meant, by the images that are there. Raises `parameter-invalid`. */
+  warn(repository: Repository, text: string): Promise<PolicyWarning[]>;
   /** Off: the policy stays, and only a person's word runs it. Raises `lifecycle-policy-unknown`. */
   setOff(caller: Caller, repository: Repository, isOff: boolean): Promise<StoredPolicy>;
 
@@ -64,8 +66,6 @@ export interface StoredPolicy {
   updatedBy: string;
   lastEvaluatedAt?: number;
   isOff: boolean;
-  /** What is probably not meant, by the images that are there. */
-  warnings: PolicyWarning[];
 }
 
 export interface LifecyclePreview {
@@ -73,7 +73,7 @@ export interface LifecyclePreview {
   policyText: string;
   evaluatedAt: number;
   /** Oldest first. */
-  images: { image: StoredLifecycleImage; verdict: ImageVerdict }[];
+  images: JudgedImage<StoredLifecycleImage>[];
   counts: VerdictCounts;
   freed: BytesFreed;
   findings?: number;

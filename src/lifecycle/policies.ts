@@ -8,7 +8,8 @@ import type { Lifecycle, StoredPolicy } from './lifecycle.ts';
 import { parseLifecyclePolicy } from './parse-policy.ts';
 import { readRepositoryImages } from './read-images.ts';
 import type { LifecycleTables } from './schema.ts';
-import { warnPolicy } from './warn-policy.ts';
+import { byTheWay } from './steps.ts';
+import { warnInSteps, type PolicyWarning } from './warn-policy.ts';
 
 export interface PolicyRow {
   text: string;
@@ -34,23 +35,25 @@ export async function getPolicy(database: Kysely<LifecycleTables>, repository: R
 }
 
 /** Keeping policies. `put` does not run them. */
-export function createPolicies(context: LifecycleContext): Pick<Lifecycle, 'get' | 'put' | 'delete' | 'setOff'> {
-  const { meta, clock, log } = context;
+export function createPolicies(context: LifecycleContext): Pick<Lifecycle, 'get' | 'put' | 'delete' | 'setOff' | 'warn'> {
+  const { meta, clock, log, work } = context;
 
-  const show = async (repository: Repository, row: PolicyRow): Promise<StoredPolicy> => {
-    const images = (await readRepositoryImages(meta.read, repository, clock.now()))?.images ?? [];
-    return {
-      repository: repository.name,
-      text: row.text,
-      updatedAt: row.updated_at,
-      updatedBy: row.updated_by,
-      isOff: row.is_off === 1,
-      warnings: warnPolicy(parseLifecyclePolicy(row.text), images),
-      ...(row.last_evaluated_at === null ? {} : { lastEvaluatedAt: row.last_evaluated_at }),
-    };
-  };
+  const show = (repository: Repository, row: PolicyRow): StoredPolicy => ({
+    repository: repository.name,
+    text: row.text,
+    updatedAt: row.updated_at,
+    updatedBy: row.updated_by,
+    isOff: row.is_off === 1,
+    ...(row.last_evaluated_at === null ? {} : { lastEvaluatedAt: row.last_evaluated_at }),
+  });
+  const warn = (repository: Repository, text: string): Promise<PolicyWarning[]> =>
+    meta.snapshot(async (database) => {
+      const { images } = await readRepositoryImages(database, repository, clock.now());
+      return byTheWay(warnInSteps(parseLifecyclePolicy(text), images));
+    });
 
   return {
+    warn,
     get: async (repository) => show(repository, await getPolicy(meta.read, repository)),
 
     async put(caller, known, text) {
@@ -75,10 +78,11 @@ export function createPolicies(context: LifecycleContext): Pick<Lifecycle, 'get'
           repository: repository.name,
         });
       });
-      const shown = await show(known, row);
-      for (const { kind, rule, message } of shown.warnings)
-        log.warn('a lifecycle policy is probably not meant so', { repository: known.name, rule, kind, message });
-      return shown;
+      work.start('warning of a lifecycle policy', async () => {
+        for (const { kind, rule, message } of await warn(known, text))
+          log.warn('a lifecycle policy is probably not meant so', { repository: known.name, rule, kind, message });
+      });
+      return show(known, row);
     },
 
     async delete(caller, repository) {

@@ -3,10 +3,10 @@ import type { Digest } from '../core/digest.ts';
 import { Fault } from '../core/fault.ts';
 import type { Repository } from '../registry/registry.ts';
 import { decodeCursor, pageOf } from '../registry/cursor.ts';
-import { chunksOf } from '../registry/image-rows.ts';
+import { breathe } from '../registry/collection-pass.ts';
 import { readRepository } from '../registry/repository-rows.ts';
-import type { LifecycleContext, LifecycleTransaction } from './context.ts';
-import type { ImageVerdict } from './evaluate.ts';
+import type { LifecycleContext } from './context.ts';
+import type { JudgedImage } from './evaluate.ts';
 import { evaluateRepository } from './explain.ts';
 import type { Lifecycle, PreviewedImage, PreviewRequest, StoredPreview } from './lifecycle.ts';
 import { parseLifecyclePolicy } from './parse-policy.ts';
@@ -23,15 +23,20 @@ export function createPreviews(context: LifecycleContext): Pick<Lifecycle, 'star
   const running = new Set<string>();
 
   const make = async (repository: Repository, id: string, text: string): Promise<void> => {
-    let results: PreviewedImage[] | undefined;
+    let counts: { expiring: number; archiving: number } | undefined;
     try {
-      const { images, verdicts } = await evaluateRepository(context, repository, parseLifecyclePolicy(text));
-      results = actedOn(images, verdicts);
+      const { judged } = await evaluateRepository(context, repository, parseLifecyclePolicy(text));
+      counts = await writeResults(context, repository.id, id, judged);
     } catch (error) {
       log.error('a lifecycle policy preview failed', { repository: repository.name, error: String(error) });
     }
     await meta.transact(async (transaction) => {
-      await finish(transaction, repository.id, id, results);
+      await transaction
+        .updateTable('lifecycle_preview')
+        .set(counts === undefined ? { status: 'FAILED' } : { status: 'COMPLETE', ...counts })
+        .where('repository_id', '=', repository.id)
+        .where('id', '=', id)
+        .execute();
     });
   };
 
@@ -49,18 +54,11 @@ export function createPreviews(context: LifecycleContext): Pick<Lifecycle, 'star
           .executeTakeFirst();
         if (before !== undefined && running.has(before.id))
           throw new Fault('lifecycle-preview-running', { repository: repository.name, registryId: repository.account });
-        await transaction.deleteFrom('lifecycle_preview').where('repository_id', '=', repository.id).execute();
+        const row = { id, policy_text: text, status: 'IN_PROGRESS', started_at: clock.now(), expiring: 0, archiving: 0 };
         await transaction
           .insertInto('lifecycle_preview')
-          .values({
-            repository_id: repository.id,
-            id,
-            policy_text: text,
-            status: 'IN_PROGRESS',
-            started_at: clock.now(),
-            expiring: 0,
-            archiving: 0,
-          })
+          .values({ repository_id: repository.id, ...row })
+          .onConflict((conflict) => conflict.column('repository_id').doUpdateSet(row))
           .execute();
         return text;
       });
@@ -98,51 +96,55 @@ export function createPreviews(context: LifecycleContext): Pick<Lifecycle, 'star
   };
 }
 
-/** What a policy acts on, oldest first. */
-function actedOn(images: readonly StoredLifecycleImage[], verdicts: readonly ImageVerdict[]): PreviewedImage[] {
-  const byDigest = new Map(images.map((image) => [image.digest, image]));
-  return verdicts.flatMap(({ digest, verdict, rule }): PreviewedImage[] => {
-    const image = byDigest.get(digest);
-    if (image === undefined || rule === undefined || (verdict !== 'expire' && verdict !== 'archive')) return [];
-    return [{ digest, tags: [...image.tags], pushedAt: image.pushedAt, action: verdict, rule, storageClass: image.storageClass }];
-  });
-}
+/** Rows that are written in one transaction: pushes get their turn in between. */
+const BATCH = 500;
 
-async function finish(
-  transaction: LifecycleTransaction,
+/**
+ * Keeps what a policy acts on, oldest first, in the place of what an earlier preview has left. Nobody reads it before the
+ * preview is complete. `undefined` when the repository has gone meanwhile, or a later preview has taken this one's place.
+ */
+async function writeResults(
+  { meta }: LifecycleContext,
   repositoryId: number,
   id: string,
-  results: PreviewedImage[] | undefined,
-): Promise<void> {
-  const { numUpdatedRows } = await transaction
-    .updateTable('lifecycle_preview')
-    .set({
-      status: results === undefined ? 'FAILED' : 'COMPLETE',
-      expiring: results?.filter(({ action }) => action === 'expire').length ?? 0,
-      archiving: results?.filter(({ action }) => action === 'archive').length ?? 0,
-    })
-    .where('repository_id', '=', repositoryId)
-    .where('id', '=', id)
-    .executeTakeFirstOrThrow();
-  // The repository has gone, or a later preview has taken its place.
-  if (Number(numUpdatedRows) === 0) return;
-  let position = 0;
-  for (const chunk of chunksOf(results ?? [])) {
-    await transaction
-      .insertInto('lifecycle_preview_image')
-      .values(
-        chunk.map(({ digest, tags, pushedAt, action, rule, storageClass }) => ({
-          repository_id: repositoryId,
-          position: position++,
-          digest,
-          tags: JSON.stringify(tags),
-          pushed_at: pushedAt,
-          action,
-          rule,
-          storage_class: storageClass,
-        })),
-      )
-      .execute();
+  judged: JudgedImage<StoredLifecycleImage>[],
+): Promise<{ expiring: number; archiving: number } | undefined> {
+  const results = judged.flatMap(({ image, verdict: { verdict, rule } }) =>
+    rule === undefined || (verdict !== 'expire' && verdict !== 'archive') ? [] : [{ image, action: verdict, rule }],
+  );
+  const expiring = results.filter(({ action }) => action === 'expire').length;
+  for (let from = 0; ; from += BATCH) {
+    const batch = results.slice(from, from + BATCH);
+    const rows = batch.map(({ image, action, rule }, index) => ({
+      repository_id: repositoryId,
+      position: from + index,
+      digest: image.digest,
+      tags: JSON.stringify(image.tags),
+      pushed_at: image.pushedAt,
+      action,
+      rule,
+      storage_class: image.storageClass,
+    }));
+    const isMine = await meta.transact(async (transaction) => {
+      const preview = await transaction
+        .selectFrom('lifecycle_preview')
+        .select('id')
+        .where('repository_id', '=', repositoryId)
+        .executeTakeFirst();
+      if (preview?.id !== id) return false;
+      // The last batch takes away what is left behind it.
+      let old = transaction
+        .deleteFrom('lifecycle_preview_image')
+        .where('repository_id', '=', repositoryId)
+        .where('position', '>=', from);
+      if (batch.length === BATCH) old = old.where('position', '<', from + BATCH);
+      await old.execute();
+      if (rows.length > 0) await transaction.insertInto('lifecycle_preview_image').values(rows).execute();
+      return true;
+    });
+    if (!isMine) return undefined;
+    if (batch.length < BATCH) return { expiring, archiving: results.length - expiring };
+    await breathe();
   }
 }
 

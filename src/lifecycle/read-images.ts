@@ -1,8 +1,10 @@
 import type { Kysely } from 'kysely';
 import type { Digest } from '../core/digest.ts';
 import { manifestShape } from '../core/media-type.ts';
-import type { Repository } from '../registry/registry.ts';
+import { breathe } from '../registry/collection-pass.ts';
 import { readLiveHolds } from '../registry/holds.ts';
+import { chunksOf } from '../registry/image-rows.ts';
+import type { Repository } from '../registry/registry.ts';
 import type { LifecycleImage } from './evaluate.ts';
 import type { LifecycleTables } from './schema.ts';
 
@@ -15,32 +17,30 @@ export interface StoredLifecycleImage extends LifecycleImage {
 }
 
 export interface RepositoryImages {
+  /** Oldest first, by their push. */
   images: StoredLifecycleImage[];
   /** Changes whenever anything but a pull or a hold changes in the repository. */
   stamp: number;
 }
 
-const PAGE = 5_000;
-const ATTEMPTS = 5;
+/** Rows that are read at once: a millisecond or two. */
+const PAGE = 500;
 
 /**
- * All images of a repository with their tags, edges and live holders, as they were together at one moment: read in pages,
- * and again where something has changed meanwhile. `undefined` when the repository never held still; inside a transaction
- * it always does.
+ * All images of a repository with their tags, edges and live holders. `database` is a snapshot or a transaction, so that
+ * they are as they were together at one moment; in a transaction, which nothing may wait in, `rest` does nothing.
  */
 export async function readRepositoryImages(
   database: Kysely<LifecycleTables>,
   repository: Repository,
   now: number,
-): Promise<RepositoryImages | undefined> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const stamp = await readStamp(database, repository);
-    const images = await readPages(database, repository.id);
-    if ((await readStamp(database, repository)) !== stamp) continue;
-    await addHolders(database, repository, images, now);
-    return { images, stamp };
-  }
-  return undefined;
+  rest: () => Promise<void> = breathe,
+): Promise<RepositoryImages> {
+  const stamp = await readStamp(database, repository);
+  const tags = await readTags(database, repository.id, rest);
+  const images = await readManifests(database, repository.id, tags, rest);
+  await addHolders(database, repository, images, now);
+  return { images, stamp };
 }
 
 /** The last change of the repository: each acknowledged one has its row of audit, written in its own transaction. */
@@ -57,24 +57,38 @@ export async function readStamp(database: Kysely<LifecycleTables>, repository: R
   return row?.id ?? 0;
 }
 
-async function readPages(database: Kysely<LifecycleTables>, repositoryId: number): Promise<StoredLifecycleImage[]> {
+async function readTags(
+  database: Kysely<LifecycleTables>,
+  repositoryId: number,
+  rest: () => Promise<void>,
+): Promise<Map<number, string[]>> {
+  const tags = new Map<number, string[]>();
+  for (let after = ''; ; await rest()) {
+    const rows = await database
+      .selectFrom('tag')
+      .select(['name', 'manifest_id'])
+      .where('repository_id', '=', repositoryId)
+      .where('name', '>', after)
+      .orderBy('name')
+      .limit(PAGE)
+      .execute();
+    for (const row of rows) pushTo(tags, row.manifest_id, row.name);
+    const last = rows.at(-1);
+    if (rows.length < PAGE || last === undefined) return tags;
+    after = last.name;
+  }
+}
+
+async function readManifests(
+  database: Kysely<LifecycleTables>,
+  repositoryId: number,
+  tags: ReadonlyMap<number, string[]>,
+  rest: () => Promise<void>,
+): Promise<StoredLifecycleImage[]> {
   const images: StoredLifecycleImage[] = [];
-  const tags = await readEdges(
-    async (after) =>
-      database
-        .selectFrom('tag')
-        .select(['name as value', 'manifest_id'])
-        .where('repository_id', '=', repositoryId)
-        .where('name', '>', after)
-        .orderBy('name')
-        .limit(PAGE)
-        .execute(),
-    (row) => row.value,
-    '',
-  );
   const indexes: StoredLifecycleImage[] = [];
-  let after = 0;
-  for (;;) {
+  // In the order of an index of the table: by `id`, each page would sort the whole repository.
+  for (let [pushedAt, id] = [Number.MIN_SAFE_INTEGER, 0]; ; await rest()) {
     const rows = await database
       .selectFrom('manifest')
       .select([
@@ -90,7 +104,8 @@ async function readPages(database: Kysely<LifecycleTables>, repositoryId: number
         'activated_at',
       ])
       .where('repository_id', '=', repositoryId)
-      .where('id', '>', after)
+      .where((builder) => builder(builder.refTuple('pushed_at', 'id'), '>', builder.tuple(pushedAt, id)))
+      .orderBy('pushed_at')
       .orderBy('id')
       .limit(PAGE)
       .execute();
@@ -110,41 +125,26 @@ async function readPages(database: Kysely<LifecycleTables>, repositoryId: number
       images.push(image);
       if (manifestShape(row.media_type) === 'index') indexes.push(image);
     }
-    after = rows.at(-1)?.id ?? after;
-    if (rows.length < PAGE) break;
+    const last = rows.at(-1);
+    if (rows.length < PAGE || last === undefined) break;
+    [pushedAt, id] = [last.pushed_at, last.id];
   }
-  for (let from = 0; from < indexes.length; from += 500) {
-    const chunk = indexes.slice(from, from + 500);
+  for (const chunk of chunksOf(indexes)) {
     const rows = await database
       .selectFrom('manifest_child')
       .select(['manifest_id', 'digest'])
       .where(
         'manifest_id',
         'in',
-        chunk.map(({ id }) => id),
+        chunk.map((index) => index.id),
       )
       .execute();
     const children = new Map<number, Digest[]>();
     for (const row of rows) pushTo(children, row.manifest_id, row.digest as Digest);
     for (const index of chunk) index.children = children.get(index.id) ?? [];
+    await rest();
   }
   return images;
-}
-
-async function readEdges<Row extends { manifest_id: number; value: string }, Key>(
-  readPage: (after: Key) => Promise<Row[]>,
-  keyOf: (row: Row) => Key,
-  first: Key,
-): Promise<Map<number, string[]>> {
-  const edges = new Map<number, string[]>();
-  let after = first;
-  for (;;) {
-    const rows = await readPage(after);
-    for (const row of rows) pushTo(edges, row.manifest_id, row.value);
-    const last = rows.at(-1);
-    if (rows.length < PAGE || last === undefined) return edges;
-    after = keyOf(last);
-  }
 }
 
 function pushTo<K, V>(map: Map<K, V[]>, key: K, value: V): void {

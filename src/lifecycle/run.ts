@@ -2,13 +2,14 @@ import type { Digest } from '../core/digest.ts';
 import { isFault } from '../core/fault.ts';
 import type { Caller } from '../core/place.ts';
 import { recordAudits } from '../registry/audit.ts';
+import { breathe } from '../registry/collection-pass.ts';
 import { archiveImage } from '../registry/image-archive.ts';
 import { deleteImages } from '../registry/image-delete.ts';
 import { getImage } from '../registry/image-rows.ts';
 import type { Repository } from '../registry/registry.ts';
 import { readRepository } from '../registry/repository-rows.ts';
 import type { LifecycleContext, LifecycleTransaction } from './context.ts';
-import { evaluateLifecycle, type ImageVerdict } from './evaluate.ts';
+import { evaluateLifecycle, type ImageVerdict, type JudgedImage } from './evaluate.ts';
 import { evaluateRepository, type Evaluation } from './explain.ts';
 import type { LifecycleRun } from './lifecycle.ts';
 import { parseLifecyclePolicy } from './parse-policy.ts';
@@ -33,8 +34,7 @@ export interface RunOptions {
 
 /** What a run goes by while it works; decided anew whenever the repository has changed. */
 interface Basis {
-  verdicts: ReadonlyMap<Digest, ImageVerdict>;
-  pulls: ReadonlyMap<Digest, number | undefined>;
+  judged: ReadonlyMap<Digest, JudgedImage>;
   stamp: number;
 }
 
@@ -53,8 +53,10 @@ export async function runPolicy(
   const row = await getPolicy(meta.read, repository);
   const policy = parseLifecyclePolicy(row.text);
   const evaluation = await evaluateRepository(context, repository, policy);
-  const counts = summarizeVerdicts(policy, evaluation.images, evaluation.verdicts);
-  let plan = evaluation.verdicts.filter(({ verdict }) => verdict === 'expire' || verdict === 'archive');
+  const counts = summarizeVerdicts(policy, evaluation.judged);
+  let plan = evaluation.judged
+    .map(({ verdict }) => verdict)
+    .filter(({ verdict }) => verdict === 'expire' || verdict === 'archive');
 
   const run: RunRow = {
     id: ids.uuid(),
@@ -84,7 +86,11 @@ export async function runPolicy(
   active.add(run.id);
   try {
     for (let from = 0; from < plan.length && !context.work.isStopping; from += BATCH) {
+      await breathe();
       await context.flushPulls();
+      // Where a lot has to be read again, better before the transaction, in which everybody waits, than in it.
+      if ((await readStamp(meta.read, repository)) !== basis.stamp)
+        basis = basisOf(await evaluateRepository(context, repository, policy));
       const batch = plan.slice(from, from + BATCH);
       const done = await meta.transact(async (transaction) => {
         const now = { ...run, detail: JSON.stringify(detail), status: 'running' };
@@ -199,7 +205,7 @@ async function actOnBatch(
   const done: BatchDone = { basis, expired: 0, archived: [], left: [] };
   const leaving = new Map<Digest, number | undefined>();
   for (const { digest, verdict } of batch) {
-    const current = basis.verdicts.get(digest);
+    const current = basis.judged.get(digest)?.verdict;
     if (current?.verdict !== verdict)
       done.left.push({ digest, reason: current === undefined ? 'it was deleted meanwhile' : 'it changed meanwhile, and stays' });
     else if (verdict === 'expire') leaving.set(digest, current.rule);
@@ -256,20 +262,17 @@ async function refresh(
       batch.map(({ digest }) => digest),
     )
     .execute();
-  const isPulled = rows.some(({ digest, pulled_at }) => (pulled_at ?? undefined) !== basis.pulls.get(digest as Digest));
+  const isPulled = rows.some(
+    ({ digest, pulled_at }) => (pulled_at ?? undefined) !== basis.judged.get(digest as Digest)?.image.pulledAt,
+  );
   if (!isPulled && (await readStamp(transaction, repository)) === basis.stamp) return basis;
   const now = clock.now();
-  const read = await readRepositoryImages(transaction, repository, now);
-  if (read === undefined) throw new Error('a repository changed inside a transaction');
-  return basisOf({ ...read, now, verdicts: evaluateLifecycle(policy, read.images, now) });
+  const { images, stamp } = await readRepositoryImages(transaction, repository, now, () => Promise.resolve());
+  return basisOf({ judged: evaluateLifecycle(policy, images, now), stamp });
 }
 
-function basisOf({ images, verdicts, stamp }: Evaluation): Basis {
-  return {
-    verdicts: new Map(verdicts.map((verdict) => [verdict.digest, verdict])),
-    pulls: new Map(images.map(({ digest, pulledAt }) => [digest, pulledAt])),
-    stamp,
-  };
+function basisOf({ judged, stamp }: Pick<Evaluation, 'judged' | 'stamp'>): Basis {
+  return { judged: new Map(judged.map((one) => [one.image.digest, one])), stamp };
 }
 
 /** Why an image that should go cannot. Raises again what is no reason but a failure. */

@@ -1,4 +1,5 @@
 import { matchesWildcard } from '../core/wildcard.ts';
+import { STEP, type Steps } from './steps.ts';
 import type { LifecyclePolicy, LifecycleRule, RuleStorageClass } from './policy.ts';
 
 /** What selections look at. */
@@ -65,14 +66,18 @@ export function compileSelection(policy: LifecyclePolicy): SelectRules {
   };
 }
 
-/** Those of the patterns that match none of the tags. */
-export function findUnmatched(patterns: readonly string[], tagLists: Iterable<readonly string[]>): Set<string> {
+/** Those of the patterns that match no tag of the images. */
+export function* findUnmatched(
+  patterns: readonly string[],
+  images: readonly Pick<SelectableImage, 'tags'>[],
+): Steps<Set<string>> {
   const byText = new Map(patterns.map((text, id): [string, Pattern & { text: string }] => [text, { id, rules: [], text }]));
   const find = compilePatterns(byText);
   const unmatched = new Set(patterns);
   const meet = (pattern: Pattern): void => void unmatched.delete((pattern as Pattern & { text: string }).text);
-  for (const tags of tagLists) {
+  for (const [at, { tags }] of images.entries()) {
     if (unmatched.size === 0) break;
+    if (at % STEP === 0) yield;
     for (const tag of tags) find(tag, meet);
   }
   return unmatched;

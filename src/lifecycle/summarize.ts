@@ -1,4 +1,4 @@
-import type { ImageVerdict, LifecycleImage } from './evaluate.ts';
+import type { JudgedImage } from './evaluate.ts';
 import type { LifecyclePolicy } from './policy.ts';
 
 /** Verdicts, counted. */
@@ -19,21 +19,14 @@ export interface VerdictCounts {
 export const CONFIRM_ABOVE_PERCENT = 90;
 
 /** Counts the verdicts of one evaluation, and says whether a run would wait. Pure. */
-export function summarizeVerdicts(
-  policy: LifecyclePolicy,
-  images: readonly LifecycleImage[],
-  verdicts: readonly ImageVerdict[],
-): VerdictCounts {
+export function summarizeVerdicts(policy: LifecyclePolicy, judged: readonly JudgedImage[]): VerdictCounts {
   const counts = { expire: 0, archive: 0, held: 0, keep: 0 };
-  const expiring = new Set<string>();
-  let reachable = 0;
-  for (const { verdict, reason, digest } of verdicts) {
-    counts[verdict]++;
-    if (verdict === 'expire') expiring.add(digest);
-    if (reason.kind !== 'part-of' && reason.kind !== 'refers-to') reachable++;
+  let [reachable, tagsGoing] = [0, 0];
+  for (const { image, verdict } of judged) {
+    counts[verdict.verdict]++;
+    if (verdict.verdict === 'expire') tagsGoing += image.tags.length;
+    if (verdict.reason.kind !== 'part-of' && verdict.reason.kind !== 'refers-to') reachable++;
   }
-  let tagsGoing = 0;
-  for (const image of images) if (expiring.has(image.digest)) tagsGoing += image.tags.length;
   const sharePercent = reachable === 0 ? 0 : (counts.expire / reachable) * 100;
   const limit = policy.extension?.confirmAbovePercent ?? CONFIRM_ABOVE_PERCENT;
   const isAll = counts.expire > 0 && counts.expire === reachable;
@@ -43,7 +36,7 @@ export function summarizeVerdicts(
       ? `The policy would expire ${counts.expire} of ${reachable} images: more than ${limit} %.`
       : undefined;
   return {
-    images: verdicts.length,
+    images: judged.length,
     expiring: counts.expire,
     archiving: counts.archive,
     held: counts.held,

@@ -1,5 +1,6 @@
 import type { Digest } from '../core/digest.ts';
 import { Fault, isFault } from '../core/fault.ts';
+import { breathe } from '../registry/collection-pass.ts';
 import type { LifecycleContext } from './context.ts';
 import type { Lifecycle, UndoneRun } from './lifecycle.ts';
 import { switchPolicy } from './policies.ts';
@@ -34,6 +35,7 @@ export function createUndo(context: LifecycleContext): Lifecycle['undo'] {
       .orderBy('id', 'desc')
       .execute();
     for (const { digest } of expired) {
+      await breathe();
       try {
         const { tagsTaken } = await registry.images.restore(caller, repository, digest as Digest);
         undone.restored.push(digest as Digest);
@@ -45,6 +47,7 @@ export function createUndo(context: LifecycleContext): Lifecycle['undo'] {
       }
     }
     for (const digest of readDetail(run).archived) {
+      await breathe();
       try {
         const { storageClass } = await registry.images.resolve(repository, { digest });
         if (storageClass !== 'archive') continue;

@@ -2,6 +2,7 @@ import { matchesWildcard } from '../core/wildcard.ts';
 import type { LifecycleImage } from './evaluate.ts';
 import type { LifecyclePolicy, LifecycleRule } from './policy.ts';
 import { findUnmatched } from './select-images.ts';
+import { inOneGo, type Steps } from './steps.ts';
 
 /** What is allowed and probably not meant. */
 export interface PolicyWarning {
@@ -19,12 +20,19 @@ const MOST_LOOKED_AT = 10_000;
 
 /** The common mistakes in a policy, in the order of its rules; `images` are those that are there now. Pure. */
 export function warnPolicy(policy: LifecyclePolicy, images: readonly LifecycleImage[]): PolicyWarning[] {
+  return inOneGo(warnInSteps(policy, images));
+}
+
+/** `warnPolicy`, step by step. */
+export function* warnInSteps(policy: LifecyclePolicy, images: readonly LifecycleImage[]): Steps<PolicyWarning[]> {
   const warnings: PolicyWarning[] = [];
-  const unmatched = findUnmatched(
+  let latestTags: LoweredTag[] | undefined;
+  const unmatched = yield* findUnmatched(
     policy.rules.flatMap(({ patterns }) => patterns),
-    images.map((image) => image.tags),
+    images,
   );
   for (const [index, rule] of policy.rules.entries()) {
+    yield;
     const warn = (kind: PolicyWarning['kind'], message: string): void => {
       warnings.push({ kind, rule: rule.priority, message: `Rule ${rule.priority}: ${message}` });
     };
@@ -46,7 +54,12 @@ export function warnPolicy(policy: LifecyclePolicy, images: readonly LifecycleIm
       );
     } else if (rule.tagStatus === 'tagged' && images.length > 0) {
       const missing = rule.patterns.find((pattern) => unmatched.has(pattern));
-      if (missing !== undefined) warn('no-such-tag-here', noSuchTag(missing, images));
+      if (missing !== undefined) {
+        latestTags ??= images
+          .slice(-MOST_LOOKED_AT)
+          .flatMap(({ tags }) => tags.map((tag) => ({ tag, lowered: tag.toLowerCase() })));
+        warn('no-such-tag-here', noSuchTag(missing, latestTags));
+      }
     }
     if (
       rule.tagStatus === 'any' &&
@@ -64,12 +77,16 @@ export function warnPolicy(policy: LifecyclePolicy, images: readonly LifecycleIm
   return warnings;
 }
 
-function noSuchTag(pattern: string, images: readonly LifecycleImage[]): string {
+function noSuchTag(pattern: string, latestTags: readonly LoweredTag[]): string {
   const wanted = pattern.toLowerCase();
-  let near: string | undefined;
-  for (const { tags } of images.slice(-MOST_LOOKED_AT)) near ??= tags.find((tag) => matchesWildcard(wanted, tag.toLowerCase()));
+  const near = latestTags.find(({ lowered }) => matchesWildcard(wanted, lowered))?.tag;
   const hint = near === undefined ? 'Is it spelt right?' : `"${near}" differs in its capitals only.`;
   return `no image here has a tag that matches "${pattern}". ${hint}`;
+}
+
+interface LoweredTag {
+  tag: string;
+  lowered: string;
 }
 
 /** Where images show it, by them; in an empty repository, by prefixes of which no tag can have two. */

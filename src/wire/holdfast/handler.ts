@@ -14,6 +14,7 @@ import type { ApiAccess, ApiCall } from './operation.ts';
 import { matchOperation } from './operations.ts';
 import { readInput, readRegion, refuseForeignPages } from './read-input.ts';
 import { isStream, sendLines } from './send-lines.ts';
+import { JsonText, sendText } from './send-text.ts';
 
 const BODY_LIMIT = 64 * 1024;
 
@@ -56,6 +57,7 @@ export function createHoldfastApi({ registry, lifecycle, access, orchestrator, p
     });
     // An answer may hold a secret, and what it says may be another thing a moment later.
     if (isStream(answer)) await sendLines(response, answer);
+    else if (answer instanceof JsonText) await sendText(response, answer);
     else if (answer === undefined) sendEmpty(response, 204, { 'Cache-Control': 'no-store' });
     else sendJson(response, 200, answer, { 'Cache-Control': 'no-store' });
   };

@@ -1,9 +1,12 @@
 import { Fault } from '../../core/fault.ts';
 import { POLICY_LIMITS } from '../../lifecycle/policy.ts';
-import { createPreviewDocument } from '../../lifecycle/preview-document.ts';
+import type { Lifecycle, StoredPolicy } from '../../lifecycle/lifecycle.ts';
+import { writePreviewDocument } from '../../lifecycle/preview-document.ts';
+import type { Repository } from '../../registry/registry.ts';
 import { flagField, optional, pageFields, readPage, repositoryField, textField } from './field.ts';
 import { onName, onRepository, type ApiOperation } from './operation.ts';
 import { showLifecyclePolicy, showLifecycleRun } from './resources.ts';
+import { JsonText } from './send-text.ts';
 
 const policyText = textField("the policy: ECR's JSON, as a string", { max: POLICY_LIMITS.maxCharacters });
 
@@ -17,7 +20,7 @@ export const lifecycleOperations: ApiOperation[] = [
       fields: { repository: repositoryField },
       answer: { kind: 'LifecyclePolicy' },
     },
-    async (_input, { lifecycle }, repository) => showLifecyclePolicy(await lifecycle.get(repository)),
+    async (_input, { lifecycle }, repository) => showPolicy(lifecycle, repository, await lifecycle.get(repository)),
   ),
   onRepository(
     {
@@ -33,7 +36,7 @@ export const lifecycleOperations: ApiOperation[] = [
       answer: { kind: 'LifecyclePolicy' },
     },
     async ({ policy, run = true }, { lifecycle, caller }, repository) =>
-      showLifecyclePolicy(await lifecycle.put(caller, repository, policy, { run })),
+      showPolicy(lifecycle, repository, await lifecycle.put(caller, repository, policy, { run })),
   ),
   onRepository(
     {
@@ -57,7 +60,8 @@ export const lifecycleOperations: ApiOperation[] = [
       fields: { repository: repositoryField, off: flagField('true: it runs on demand only') },
       answer: { kind: 'LifecyclePolicy' },
     },
-    async ({ off }, { lifecycle, caller }, repository) => showLifecyclePolicy(await lifecycle.setOff(caller, repository, off)),
+    async ({ off }, { lifecycle, caller }, repository) =>
+      showPolicy(lifecycle, repository, await lifecycle.setOff(caller, repository, off)),
   ),
   onRepository(
     {
@@ -71,7 +75,8 @@ export const lifecycleOperations: ApiOperation[] = [
       },
       answer: { kind: 'LifecyclePreview' },
     },
-    async ({ policy }, { lifecycle }, repository) => createPreviewDocument(await lifecycle.explain(repository, policy)),
+    async ({ policy }, { lifecycle }, repository) =>
+      new JsonText(writePreviewDocument(await lifecycle.explain(repository, policy))),
   ),
   onRepository(
     {
@@ -119,3 +124,7 @@ export const lifecycleOperations: ApiOperation[] = [
     async ({ run }, { lifecycle, caller }, repository) => lifecycle.undo(caller, repository, run),
   ),
 ];
+
+async function showPolicy(lifecycle: Lifecycle, repository: Repository, policy: StoredPolicy): Promise<object> {
+  return showLifecyclePolicy(policy, await lifecycle.warn(repository, policy.text));
+}

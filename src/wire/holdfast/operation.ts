@@ -44,8 +44,8 @@ export interface ApiOperation {
   fields: Fields;
   answer: Answer;
   /**
-   * Checks the input, then the right, then does it. Raises faults; what it gives goes out as JSON, `undefined` as 204, and
-   * what comes bit by bit (`lines`) as one JSON object a line.
+   * Checks the input, then the right, then does it. Raises faults; what it gives goes out as JSON, a `JsonText` as it is,
+   * `undefined` as 204, and what comes bit by bit (`lines`) as one JSON object a line.
    */
   perform(input: JsonObject, call: ApiCall): Promise<object | undefined>;
 }

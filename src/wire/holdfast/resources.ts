@@ -1,6 +1,7 @@
 import type { AccessKeySummary } from '../../access/keys.ts';
 import type { SecretSummary } from '../../access/secrets.ts';
 import type { LifecycleRun, StoredPolicy } from '../../lifecycle/lifecycle.ts';
+import type { PolicyWarning } from '../../lifecycle/warn-policy.ts';
 import type { AuditEvent, CollectionReport, DeletedImage, Hold, Repository, TagEvent } from '../../registry/registry.ts';
 import { isoTime } from './time.ts';
 
@@ -205,8 +206,8 @@ export function showDeletedImage({
   };
 }
 
-export function showLifecyclePolicy(policy: StoredPolicy): object {
-  const { repository, text, updatedAt, updatedBy, lastEvaluatedAt, isOff, warnings } = policy;
+export function showLifecyclePolicy(policy: StoredPolicy, warnings: PolicyWarning[]): object {
+  const { repository, text, updatedAt, updatedBy, lastEvaluatedAt, isOff } = policy;
   return {
     repository,
     policy: text,

@@ -10,9 +10,10 @@ export async function sendLines(response: ServerResponse, lines: AsyncIterable<o
   response.writeHead(200, { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' });
   // The reader shall know at once that it may wait for lines.
   response.flushHeaders();
+  const closed = new Promise((resolve) => response.once('close', resolve));
   for await (const line of lines) {
     if (response.destroyed) return;
-    if (!response.write(`${JSON.stringify(line)}\n`)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    if (!response.write(`${JSON.stringify(line)}\n`)) await Promise.race([once(response, 'drain'), closed]);
   }
   response.end();
 }
