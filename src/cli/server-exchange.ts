@@ -1,7 +1,8 @@
 import http from 'node:http';
 import https from 'node:https';
 
-const LONGEST_ANSWER = 64 * 1024 * 1024;
+/** A preview of 100,000 images has 40 MiB. */
+const LONGEST_ANSWER = 400 * 1024 * 1024;
 const CONNECT_TIMEOUT = 10_000;
 
 /** One request and its whole answer. It may take as long as the work behind it; only the connection must stand soon. */

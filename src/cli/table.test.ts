@@ -33,3 +33,8 @@ test('a column that may not be cut stays whole', () => {
 test('control characters and turned writing do not reach the terminal', () => {
   assert.ok(formatTable(['A'], [['\x1b[31mred\u202e\n']], 80).includes('?[31mred??'));
 });
+
+test('as many rows as anybody has', () => {
+  const rows = Array.from({ length: 300_000 }, (_, index) => [index]);
+  assert.ok(formatTable(['A'], rows, 80).endsWith('299999\n'));
+});

@@ -19,7 +19,7 @@ export function formatTable(columns: (Column | string)[], rows: (string | number
   const lines = [shape.map(({ header }) => header), ...cells];
   const widths = fit(
     shape,
-    shape.map((_, index) => Math.max(...lines.map((line) => length(line[index] ?? '')))),
+    shape.map((_, index) => lines.reduce((widest, line) => Math.max(widest, length(line[index] ?? '')), 0)),
     width,
   );
   return lines
