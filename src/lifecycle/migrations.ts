@@ -2,7 +2,10 @@ import { sql, type Kysely } from 'kysely';
 import type { MetaDialect, Migration } from '../core/meta-store.ts';
 
 /** The schema of `schema.ts`; the registry's goes before it. */
-export const lifecycleMigrations: Migration[] = [{ name: '0002-lifecycle', up: createTables }];
+export const lifecycleMigrations: Migration[] = [
+  { name: '0002-lifecycle', up: createTables },
+  { name: '0003-lifecycle-archived', up: listArchived },
+];
 
 async function createTables(database: Kysely<never>, dialect: MetaDialect): Promise<void> {
   const text = dialect.name === 'sqlite' ? sql`text` : sql`text collate "C"`;
@@ -63,5 +66,16 @@ async function createTables(database: Kysely<never>, dialect: MetaDialect): Prom
     .createIndex('lifecycle_run_repository')
     .on('lifecycle_run')
     .columns(['account', 'region', 'repository', 'started_at', 'id'])
+    .execute();
+}
+
+/** A row for each: a list in the run's own row would be written anew with every hundred images. */
+async function listArchived(database: Kysely<never>, dialect: MetaDialect): Promise<void> {
+  const text = dialect.name === 'sqlite' ? sql`text` : sql`text collate "C"`;
+  await database.schema
+    .createTable('lifecycle_run_archived')
+    .addColumn('run', text, (column) => column.notNull().references('lifecycle_run.id').onDelete('cascade'))
+    .addColumn('digest', text, (column) => column.notNull())
+    .addPrimaryKeyConstraint('lifecycle_run_archived_key', ['run', 'digest'])
     .execute();
 }

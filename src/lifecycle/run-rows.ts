@@ -9,7 +9,6 @@ import type { LifecycleTables } from './schema.ts';
 /** What of a run is told and not counted. */
 export interface RunDetail {
   waits?: string;
-  archived: Digest[];
   left: { digest: Digest; reason: string }[];
 }
 

@@ -17,6 +17,7 @@ import { asRegistry, findPolicy, getPolicy } from './policies.ts';
 import type { LifecyclePolicy } from './policy.ts';
 import { PREVIEW_LIFETIME } from './previews.ts';
 import { readRepositoryImages, readStamp } from './read-images.ts';
+import type { LifecycleTables } from './schema.ts';
 import { forgetWaiting, toRun, writeRun, type RunDetail, type RunRow } from './run-rows.ts';
 import { summarizeVerdicts } from './summarize.ts';
 
@@ -81,7 +82,7 @@ export async function runPolicy(
     plan = plan.filter(({ digest }) => seen.has(digest));
   }
 
-  const detail: RunDetail = { archived: [], left: [] };
+  const detail: RunDetail = { left: [] };
   let basis = basisOf(evaluation);
   active.add(run.id);
   try {
@@ -102,8 +103,7 @@ export async function runPolicy(
       }
       basis = done.basis;
       run.expired += done.expired;
-      run.archived += done.archived.length;
-      detail.archived.push(...done.archived);
+      run.archived += done.archived;
       detail.left.push(...done.left.slice(0, MOST_TOLD - detail.left.length));
     }
   } finally {
@@ -139,7 +139,7 @@ async function waitForWord(
   const row: RunRow = {
     ...run,
     status: 'waiting',
-    detail: JSON.stringify({ waits, archived: [], left: [] } satisfies RunDetail),
+    detail: JSON.stringify({ waits, left: [] } satisfies RunDetail),
   };
   await meta.transact(async (transaction) => {
     await forgetWaiting(transaction, repository);
@@ -187,7 +187,7 @@ interface Batch {
 interface BatchDone {
   basis: Basis;
   expired: number;
-  archived: Digest[];
+  archived: number;
   left: RunDetail['left'];
 }
 
@@ -202,8 +202,9 @@ async function actOnBatch(
   const repository = await readRepository(registry, known);
   if ((await findPolicy(transaction, repository))?.text !== run.policy_text) return undefined;
   const basis = await refresh(transaction, context, { repository, policy, basis: planned, batch });
-  const done: BatchDone = { basis, expired: 0, archived: [], left: [] };
+  const done: BatchDone = { basis, expired: 0, archived: 0, left: [] };
   const leaving = new Map<Digest, number | undefined>();
+  const archived: LifecycleTables['lifecycle_run_archived'][] = [];
   for (const { digest, verdict } of batch) {
     const current = basis.judged.get(digest)?.verdict;
     if (current?.verdict !== verdict)
@@ -214,7 +215,7 @@ async function actOnBatch(
         const image = await getImage(registry, repository, digest);
         const facts = { run: run.id, rule: current.rule };
         await archiveImage(registry, caller, repository, image, context.clock.now(), facts);
-        done.archived.push(digest);
+        archived.push({ run: run.id, digest });
       } catch (error) {
         done.left.push({ digest, reason: whyLeft(error) });
       }
@@ -236,13 +237,15 @@ async function actOnBatch(
     })),
   );
   done.expired = deleted.size;
+  done.archived = archived.length;
   await writeRun(transaction, {
     ...run,
     expired: run.expired + done.expired,
-    archived: run.archived + done.archived.length,
+    archived: run.archived + done.archived,
     finished_at: context.clock.now(),
-    detail: JSON.stringify({ ...detail, archived: [...detail.archived, ...done.archived] } satisfies RunDetail),
+    detail: JSON.stringify(detail),
   });
+  if (archived.length > 0) await transaction.insertInto('lifecycle_run_archived').values(archived).execute();
   return { ...done, basis: { ...basis, stamp: await readStamp(transaction, repository) } };
 }
 

@@ -59,4 +59,6 @@ export interface LifecycleTables extends RegistryTables {
     /** JSON: see RunDetail. */
     detail: string;
   };
+  /** What a run put into the archive; what it expired is in `deleted_manifest`. */
+  lifecycle_run_archived: { run: string; digest: string };
 }

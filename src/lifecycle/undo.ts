@@ -4,7 +4,7 @@ import { breathe } from '../registry/collection-pass.ts';
 import type { LifecycleContext } from './context.ts';
 import type { Lifecycle, UndoneRun } from './lifecycle.ts';
 import { switchPolicy } from './policies.ts';
-import { findRun, readDetail } from './run-rows.ts';
+import { findRun } from './run-rows.ts';
 
 /** Brings a run's images back. Its own work can be asked for again: what is back already is not lost. */
 export function createUndo(context: LifecycleContext): Lifecycle['undo'] {
@@ -46,8 +46,10 @@ export function createUndo(context: LifecycleContext): Lifecycle['undo'] {
         else throw error;
       }
     }
-    for (const digest of readDetail(run).archived) {
+    const archived = await meta.read.selectFrom('lifecycle_run_archived').select('digest').where('run', '=', runId).execute();
+    for (const row of archived) {
       await breathe();
+      const digest = row.digest as Digest;
       try {
         const { storageClass } = await registry.images.resolve(repository, { digest });
         if (storageClass !== 'archive') continue;
