@@ -43,6 +43,7 @@ export function createLife(diesAt: (step: string) => boolean): Life {
       get read() {
         return meta.read;
       },
+      snapshot: (work) => (isOver ? never() : meta.snapshot(work)),
       async transact(work) {
         if (dies('begin')) return never();
         try {
