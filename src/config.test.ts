@@ -19,6 +19,8 @@ test('the defaults are those of the contract', () => {
     settleMs: 500,
     resolve: 'first-task',
     taskImage: 'as-started',
+    unpackedKeepMs: 604_800_000,
+    unpackedMostBytes: 10 * 1024 ** 3,
   });
 });
 
@@ -36,6 +38,7 @@ test('a flag wins over the environment, and an empty variable counts as unset', 
 for (const [env, says] of [
   [{ HOLDFAST_PORT: '65536' }, /HOLDFAST_PORT \(--port\): "65536" is not a whole number/],
   [{ HOLDFAST_PORT: 'x' }, /HOLDFAST_PORT/],
+  [{ HOLDFAST_UNPACKED_MOST: '10GB' }, /HOLDFAST_UNPACKED_MOST \(--unpacked-most\): "10GB" is not an amount/],
   [{ HOLDFAST_ACCOUNT_ID: '12345678901' }, /12 digits/],
   [{ HOLDFAST_REGION: 'us-east-1,../x' }, /"..\/x" is not a region's name/],
   [{ HOLDFAST_RUNTIME: 'lxc' }, /"lxc" is not one of auto/],

@@ -31,6 +31,9 @@ export interface ServerConfig {
   /** How a service's tags become digests. */
   resolve: 'first-task' | 'registry';
   taskImage: 'as-started' | 'declared';
+  /** How long an unpacked image stays that nothing needs, and the bytes that all of those may have. */
+  unpackedKeepMs: number;
+  unpackedMostBytes: number;
 }
 
 const RUNTIMES = ['auto', 'oci', 'docker', 'kubernetes', 'simulated', 'none'] as const;
@@ -149,6 +152,20 @@ export const SETTINGS = [
     fallback: 'as-started',
     help: "image of a task's containers: as-started shows the digest that was resolved, declared the text of the task definition",
   },
+  {
+    variable: 'HOLDFAST_UNPACKED_KEEP',
+    flag: 'unpacked-keep',
+    value: 'TIME',
+    fallback: '7d',
+    help: 'how long the unpacked layers of an image stay that no task has and no service runs or could go back to',
+  },
+  {
+    variable: 'HOLDFAST_UNPACKED_MOST',
+    flag: 'unpacked-most',
+    value: 'BYTES',
+    fallback: '10GiB',
+    help: 'how much such layers may have together; beyond it those go that were used longest ago',
+  },
 ] as const satisfies Setting[];
 
 type Flag = (typeof SETTINGS)[number]['flag'];
@@ -190,6 +207,8 @@ export function readConfig(env: Record<string, string | undefined>, flags: Recor
     settleMs: duration(values, 'settle'),
     resolve: oneOf(values, 'resolve', ['first-task', 'registry'] as const),
     taskImage: oneOf(values, 'task-image', ['as-started', 'declared'] as const),
+    unpackedKeepMs: duration(values, 'unpacked-keep'),
+    unpackedMostBytes: bytes(values, 'unpacked-most'),
   };
 }
 
@@ -255,6 +274,13 @@ function integer(values: Values, flag: Flag, lowest: number, highest: number): n
 function duration(values: Values, flag: Flag): number {
   const value = values[flag] ?? '';
   return parseDuration(value) ?? refuse(flag, `"${value}" is not a time; write 500ms, 40s, 15m, 24h or 7d`);
+}
+
+function bytes(values: Values, flag: Flag): number {
+  const value = values[flag] ?? '';
+  const [, number, unit = ''] = /^([0-9]{1,6})(MiB|GiB|TiB)?$/.exec(value) ?? [];
+  if (number === undefined) refuse(flag, `"${value}" is not an amount; write 500MiB, 10GiB or 1TiB`);
+  return Number(number) * 1024 ** ['', 'KiB', 'MiB', 'GiB', 'TiB'].indexOf(unit);
 }
 
 function refuse(flag: Flag, reason: string): never {

@@ -96,7 +96,13 @@ export async function openOrchestrator(config: ServerConfig, parts: Parts): Prom
       resolver: {
         resolve: (reference, login) => (login === undefined ? client : logins.get(reference.host, login)).resolve(reference),
       },
-      settings: { settleMs: config.settleMs, resolve: config.resolve, taskImage: config.taskImage },
+      settings: {
+        settleMs: config.settleMs,
+        resolve: config.resolve,
+        taskImage: config.taskImage,
+        unpackedKeepMs: config.unpackedKeepMs,
+        unpackedMostBytes: config.unpackedMostBytes,
+      },
       async pullCredentials(reference) {
         const { host } = parseReference(reference);
         if (ownRegistry(host) !== undefined)

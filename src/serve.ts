@@ -79,6 +79,8 @@ type AllTables = RegistryTables & AccessTables & LifecycleTables & OrchestratorT
 /** How long requests under way may take when the server stops. */
 const CLOSE_GRACE_MS = 10_000;
 const FLUSH_MS = 60_000;
+/** Unpacked layers stay for days: it is looked rarely which of them are too many. */
+const UNPACKED_MS = 10 * 60_000;
 /** How often it is looked which lifecycle policies are due. */
 const LIFECYCLE_MS = 60_000;
 
@@ -200,7 +202,14 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
     ),
     setInterval(() => runQuietly(log, 'running lifecycle policies', () => lifecycle.tick()), LIFECYCLE_MS),
     ...(config.collectEveryMs > 0
-      ? [setInterval(() => runQuietly(log, 'collecting', () => registry.collector.run()), config.collectEveryMs)]
+      ? [
+          setInterval(() => runQuietly(log, 'collecting', () => registry.collector.run()), config.collectEveryMs),
+          setInterval(
+            () =>
+              runQuietly(log, 'removing unpacked layers', () => orchestrator.collectUnpacked({ purge: false, dryRun: false })),
+            Math.max(UNPACKED_MS, config.collectEveryMs),
+          ),
+        ]
       : []),
   ];
   for (const timer of timers) timer.unref();

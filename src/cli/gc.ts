@@ -12,6 +12,7 @@ const COUNTS: [member: string, one: string, many: string][] = [
   ['membershipsEnded', 'blob without an image was', 'blobs without an image were'],
   ['orphansDeleted', 'file of a crashed push was', 'files of crashed pushes were'],
   ['holdsExpired', 'hold that had run out was', 'holds that had run out were'],
+  ['unpackedLayersRemoved', 'unpacked layer that nothing needs was', 'unpacked layers that nothing needs were'],
 ];
 
 const scrub: Command = {
@@ -47,7 +48,7 @@ export const gcCommand: Command = {
     'dry-run': { type: 'boolean', help: 'only say what would come free' },
     'purge': {
       type: 'boolean',
-      help: 'end the grace period of everything that was deleted so far: it can no longer be restored',
+      help: 'end the grace period of everything that was deleted so far: it can no longer be restored; and keep no unpacked layer that nothing needs',
     },
     'json': jsonOption,
   },
@@ -69,7 +70,7 @@ export const gcCommand: Command = {
 
 function describeCollection(report: JsonObject, dryRun: boolean): string[] {
   const blobs = count(report, 'blobsDeleted');
-  const freed = formatBytes(count(report, 'bytesFreed'));
+  const freed = formatBytes(count(report, 'bytesFreed') + count(report, 'unpackedBytesFreed'));
   const lines = COUNTS.flatMap(([member, one, many]) => {
     const number = count(report, member);
     const words = number === 1 ? one : many;

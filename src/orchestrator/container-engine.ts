@@ -1,5 +1,7 @@
 import type { Digest } from '../core/digest.ts';
 import type {
+  CollectedImages,
+  CollectImages,
   ContainerSpec,
   ContainerStats,
   ImageToRun,
@@ -83,6 +85,11 @@ export interface ContainerEngine {
   release(taskId: string): Promise<void>;
   /** Removes everything of the task: containers (running ones are killed), network, files, its own volumes, logs. Shared volumes stay. */
   remove(taskId: string): Promise<void>;
+  /**
+   * Removes unpacked images beside all other work: those for which `isNeeded` says no, in the moment in which they are
+   * chosen, and which no container has. Absent where the engine keeps images for others too.
+   */
+  collectImages?(request: Omit<CollectImages, 'needed'> & { isNeeded: (digest: Digest) => boolean }): Promise<CollectedImages>;
   /** Lets go of the engine; containers run on. */
   close(): Promise<void>;
 }

@@ -31,6 +31,9 @@ export interface OrchestratorSettings {
   taskImage: 'as-started' | 'declared';
   /** How long a stopped task can be described (AWS: an hour at least). */
   stoppedRetentionMs: number;
+  /** How long an unpacked image stays that nothing needs, and the bytes that all of those may have. */
+  unpackedKeepMs: number;
+  unpackedMostBytes: number;
 }
 
 export const defaultOrchestratorSettings: OrchestratorSettings = {
@@ -40,6 +43,8 @@ export const defaultOrchestratorSettings: OrchestratorSettings = {
   keptRevisions: 5,
   taskImage: 'as-started',
   stoppedRetentionMs: 60 * 60 * 1000,
+  unpackedKeepMs: 7 * 24 * 60 * 60 * 1000,
+  unpackedMostBytes: 10 * 1024 ** 3,
 };
 
 /** What a registry is shown for a pull. */

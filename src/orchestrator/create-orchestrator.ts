@@ -1,6 +1,7 @@
 import { createAccountSettings } from './account-settings.ts';
 import { createAttributes } from './attributes.ts';
 import { createCapacityProviders } from './capacity-providers.ts';
+import { createCollectUnpacked } from './collect-unpacked.ts';
 import { createClusters } from './clusters.ts';
 import { createContainerInstances } from './container-instances.ts';
 import { defaultOrchestratorSettings, type OrchestratorContext, type OrchestratorSettings } from './context.ts';
@@ -44,6 +45,7 @@ export function createOrchestrator(dependencies: OrchestratorDependencies, creat
     runtime: context.runtime,
     rollBack: services.rollBack,
     readLogs: createReadTaskLogs(context),
+    collectUnpacked: createCollectUnpacked(context),
     async start() {
       await tasks.start();
       await services.start();

@@ -1,6 +1,7 @@
 import type { AccountSettingOperations } from './account-settings.ts';
 import type { AttributeOperations } from './attributes.ts';
 import type { CapacityProviderOperations } from './capacity-providers.ts';
+import type { CollectUnpacked } from './collect-unpacked.ts';
 import type { ClusterOperations } from './clusters.ts';
 import type { ContainerInstanceOperations } from './container-instances.ts';
 import type { TaskRuntime } from './ports.ts';
@@ -24,6 +25,7 @@ export interface Orchestrator {
   /** Deploys an earlier revision of a service again, with its old digests. */
   readonly rollBack: RollBack;
   readonly readLogs: ReadTaskLogs;
+  readonly collectUnpacked: CollectUnpacked;
   /** Takes up what ran before the server went away, and every service's work. Call it once, when the server listens. */
   start(): Promise<void>;
   /** Resolves when every service and task waits for news from outside. */

@@ -27,8 +27,29 @@ export interface TaskRuntime {
   logs(taskId: string, options: LogRequest): AsyncIterable<LogLine>;
   /** Usage of each container, in the shape of Docker's stats (facts of the task metadata endpoint); `undefined` when it does not run. */
   stats(taskId: string): Promise<Record<string, ContainerStats> | undefined>;
+  /**
+   * Removes unpacked images that neither its tasks nor `needed` name, beside all other work. Absent where something else keeps
+   * them (Docker), or nothing is unpacked.
+   */
+  collectImages?(request: CollectImages): Promise<CollectedImages>;
   /** Lets go of the runtime; tasks run on. */
   close(): Promise<void>;
+}
+
+export interface CollectImages {
+  /** What services run, or could go back to. */
+  needed: ReadonlySet<Digest>;
+  /** Milliseconds that an image stays which nobody needs, and bytes that all those may have together. */
+  keepFor: number;
+  mostBytes: number;
+  /** Only says what would be removed. */
+  dryRun: boolean;
+}
+
+export interface CollectedImages {
+  images: number;
+  layers: number;
+  bytes: number;
 }
 
 export interface RuntimeHost {

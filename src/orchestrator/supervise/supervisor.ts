@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { Clock } from '../../core/clock.ts';
+import type { Digest } from '../../core/digest.ts';
 import type { IdSource } from '../../core/ids.ts';
 import { describeCauses, type Logger } from '../../core/logger.ts';
 import type { Timers } from '../../core/timers.ts';
@@ -234,6 +235,13 @@ export async function createSupervisor(dependencies: SupervisorDependencies): Pr
       const known = all.filter((one): one is readonly [string, ContainerStats] => one[1] !== undefined);
       return known.length === 0 ? undefined : Object.fromEntries(known);
     },
+    ...(engine.collectImages === undefined
+      ? {}
+      : {
+          collectImages: ({ needed, ...request }) =>
+            engine.collectImages?.({ ...request, isNeeded: (digest) => needed.has(digest) || isUsed(digest) }) ??
+            Promise.resolve({ images: 0, layers: 0, bytes: 0 }),
+        }),
     describe(endpointId) {
       const found = endpoints.get(endpointId);
       if (found === undefined) return undefined;
@@ -249,6 +257,13 @@ export async function createSupervisor(dependencies: SupervisorDependencies): Pr
       await engine.close();
     },
   };
+
+  /** A container of a task that has not stopped is of this image, or will be as soon as it is made. */
+  function isUsed(digest: Digest): boolean {
+    for (const { state } of tasks.values())
+      if (state.stage !== 'stopped' && state.containers.some((container) => container.digest === digest)) return true;
+    return false;
+  }
 
   function discard(task: LiveTask): void {
     tasks.delete(task.spec.id);

@@ -22,7 +22,7 @@ export interface HoldfastApiOptions {
   registry: Registry;
   lifecycle: Lifecycle;
   access: ApiAccess;
-  orchestrator: Pick<Orchestrator, 'readLogs' | 'rollBack'>;
+  orchestrator: Pick<Orchestrator, 'readLogs' | 'rollBack' | 'collectUnpacked'>;
   places: ApiPlaces;
 }
 

@@ -22,7 +22,7 @@ export interface ApiCall {
   readonly registry: Registry;
   readonly lifecycle: Lifecycle;
   readonly access: ApiAccess;
-  readonly orchestrator: Pick<Orchestrator, 'readLogs' | 'rollBack'>;
+  readonly orchestrator: Pick<Orchestrator, 'readLogs' | 'rollBack' | 'collectUnpacked'>;
   /** Fires when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
   /** One at a time: who asks while one is under way gets its result. */

@@ -2,6 +2,7 @@ import type { AccessKeySummary } from '../../access/keys.ts';
 import type { SecretSummary } from '../../access/secrets.ts';
 import type { LifecycleRun, StoredPolicy } from '../../lifecycle/lifecycle.ts';
 import type { PolicyWarning } from '../../lifecycle/warn-policy.ts';
+import type { CollectedImages } from '../../orchestrator/ports.ts';
 import type { AuditEvent, CollectionReport, DeletedImage, Hold, Repository, TagEvent } from '../../registry/registry.ts';
 import { isoTime } from './time.ts';
 
@@ -126,6 +127,9 @@ export const RESOURCES = {
     'bytesFreed': 'bytes that came free',
     'orphansDeleted': 'files that a crash had left behind',
     'holdsExpired': 'holds whose time was over',
+    'unpackedImagesRemoved': 'images that were unpacked for tasks and that nothing needs',
+    'unpackedLayersRemoved': 'their layers, where no other image has them',
+    'unpackedBytesFreed': 'bytes of these, beside bytesFreed',
   },
   Scrub: {
     'blobs': 'how many were read',
@@ -223,8 +227,15 @@ export function showLifecycleRun(run: LifecycleRun): object {
   return { ...run, startedAt: isoTime(run.startedAt), finishedAt: isoTime(run.finishedAt) };
 }
 
-export function showCollection(report: CollectionReport): object {
-  return { ...report, startedAt: isoTime(report.startedAt), durationMs: Math.round(report.durationMs) };
+export function showCollection(report: CollectionReport, unpacked: CollectedImages): object {
+  return {
+    ...report,
+    startedAt: isoTime(report.startedAt),
+    durationMs: Math.round(report.durationMs),
+    unpackedImagesRemoved: unpacked.images,
+    unpackedLayersRemoved: unpacked.layers,
+    unpackedBytesFreed: unpacked.bytes,
+  };
 }
 
 export function showRepository({ name, createdAt, tagMutability, publicPull }: Repository): object {

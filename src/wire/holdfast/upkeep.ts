@@ -10,12 +10,18 @@ export const upkeepOperations: ApiOperation[] = [
       path: '/collections',
       summary: 'Runs the garbage collector once, beside all other work, and answers when it is done.',
       fields: {
-        purge: optional(flagField('end the grace period of everything that was deleted so far')),
+        purge: optional(
+          flagField('end the grace period of everything that was deleted so far, and keep no unpacked layer that nothing needs'),
+        ),
         dryRun: optional(flagField('only say what would be done')),
       },
       answer: { kind: 'Collection' },
     },
-    async ({ purge = false, dryRun = false }, { registry }) => showCollection(await registry.collector.run({ purge, dryRun })),
+    async ({ purge = false, dryRun = false }, { registry, orchestrator }) => {
+      // Unpacked copies first: an image that they were of may go with the rest.
+      const unpacked = await orchestrator.collectUnpacked({ purge, dryRun });
+      return showCollection(await registry.collector.run({ purge, dryRun }), unpacked);
+    },
   ),
   onRegistry(
     {

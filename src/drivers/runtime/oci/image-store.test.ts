@@ -6,6 +6,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { digestOf, type Digest } from '../../../core/digest.ts';
 import { silentLogger } from '../../../core/logger.ts';
 import { MediaType } from '../../../core/media-type.ts';
+import { systemClock } from '../../system/clock.ts';
 import { systemIds } from '../../system/ids.ts';
 import { openImageStore, type ImageStore } from './image-store.ts';
 import { openLayerStore, type LayerStore } from './layer-store.ts';
@@ -22,7 +23,7 @@ describe('pulling images', { skip, timeout: 60_000 }, () => {
   before(async () => {
     folder = await fs.mkdtemp(`${os.tmpdir()}/holdfast-images-`);
     layers = await openLayerStore({ folder, ids: systemIds, log: silentLogger, bootId: 'one' });
-    store = await openImageStore({ folder, layers, source: images.source, architecture: 'x64' });
+    store = await openImageStore({ folder, layers, source: images.source, architecture: 'x64', clock: systemClock });
   });
   after(async () => {
     await layers.close();

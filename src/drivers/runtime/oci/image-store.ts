@@ -1,12 +1,18 @@
+import { rmSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
+import type { Clock } from '../../../core/clock.ts';
 import { ContainerError } from '../../../core/container-error.ts';
-import { digestAlgorithm, digestHex, digestOf, type Digest } from '../../../core/digest.ts';
+import { digestAlgorithm, digestHex, digestOf, isDigest, type Digest } from '../../../core/digest.ts';
 import { isFault } from '../../../core/fault.ts';
 import { parseManifest, type Descriptor, type Manifest } from '../../../core/manifest.ts';
 import type { PinnedImage } from '../../../orchestrator/container-engine.ts';
+import type { CollectedImages } from '../../../orchestrator/ports.ts';
+import { chooseUnused, type UnusedRequest } from './choose-unused.ts';
+import { errorCode } from './error-code.ts';
 import { CONFIG_BYTES, parseImageConfig, type ImageConfig } from './image-config.ts';
 import type { ImageSource } from './image-source.ts';
 import type { LayerStore } from './layer-store.ts';
+import { names } from './records.ts';
 
 /** An image that containers can be made from at once. */
 export interface StoredImage {
@@ -22,6 +28,16 @@ export interface ImageStore {
   find(digest: Digest): Promise<StoredImage | undefined>;
   /** Raises `CannotPullContainerError`. */
   pull(image: PinnedImage): Promise<StoredImage>;
+  /**
+   * Removes images that nobody needs, and then the layers that no image has. `held` says which layers containers have. It is
+   * chosen and done in one go: what is pulled or made from then on finds nothing half there.
+   */
+  collect(request: CollectStored): Promise<CollectedImages>;
+}
+
+export interface CollectStored extends Pick<UnusedRequest, 'isNeeded' | 'keepFor' | 'mostBytes'> {
+  held: () => Iterable<Digest>;
+  dryRun: boolean;
 }
 
 const LAYERS_AT_ONCE = 3;
@@ -40,14 +56,19 @@ export interface ImageStoreOptions {
   source: ImageSource;
   /** Node's name for the machine's architecture. */
   architecture: string;
+  clock: Pick<Clock, 'now'>;
 }
 
-export async function openImageStore({ folder, layers, source, architecture }: ImageStoreOptions): Promise<ImageStore> {
+export async function openImageStore({ folder, layers, source, architecture, clock }: ImageStoreOptions): Promise<ImageStore> {
   const images = `${folder}/images`;
   const wanted = ARCHITECTURES[architecture] ?? architecture;
   await fs.mkdir(images, { recursive: true, mode: 0o700 });
   const known = new Map<Digest, StoredImage>();
   const pulling = new Map<Digest, Promise<StoredImage>>();
+  /** Layers of images that are being pulled. */
+  const claims = new Set<Digest[]>();
+  /** When an image was asked for since the last collection; before that, the time of its file says it. */
+  const used = new Map<Digest, number>();
 
   const pathOf = (digest: Digest): string => `${images}/${digestAlgorithm(digest)}-${digestHex(digest)}.json`;
 
@@ -56,6 +77,7 @@ export async function openImageStore({ folder, layers, source, architecture }: I
     if (image === undefined) return undefined;
     for (const diffId of image.config.diffIds) if ((await layers.find(diffId)) === undefined) return undefined;
     known.set(digest, image);
+    used.set(digest, clock.now());
     return image;
   }
 
@@ -66,6 +88,15 @@ export async function openImageStore({ folder, layers, source, architecture }: I
     if (config.diffIds.length !== manifest.layers.length)
       fail(image, `it has ${manifest.layers.length} layers, and its config speaks of ${config.diffIds.length}`);
     if (config.architecture !== '' && config.architecture !== wanted) noPlatform();
+    claims.add(config.diffIds);
+    try {
+      return await unpack(image, manifest, config);
+    } finally {
+      claims.delete(config.diffIds);
+    }
+  }
+
+  async function unpack(image: PinnedImage, manifest: Manifest, config: ImageConfig): Promise<StoredImage> {
     const missing = [...manifest.layers.entries()];
     const work = async (): Promise<void> => {
       for (let next = missing.shift(); next !== undefined; next = missing.shift()) {
@@ -81,6 +112,7 @@ export async function openImageStore({ folder, layers, source, architecture }: I
     await fs.writeFile(`${pathOf(image.digest)}.new`, JSON.stringify(stored), { mode: 0o600, flush: true });
     await fs.rename(`${pathOf(image.digest)}.new`, pathOf(image.digest));
     known.set(image.digest, stored);
+    used.set(image.digest, clock.now());
     return stored;
   }
 
@@ -125,8 +157,49 @@ export async function openImageStore({ folder, layers, source, architecture }: I
     );
   }
 
+  async function collect({ held, dryRun, isNeeded, keepFor, mostBytes }: CollectStored): Promise<CollectedImages> {
+    const usedAt = new Map<Digest, number>();
+    for (const name of await names(images)) {
+      const digest = name.replace(/\.json$/, '').replace('-', ':');
+      if (!isDigest(digest) || !name.endsWith('.json')) continue;
+      const image = known.get(digest) ?? (await readImage(pathOf(digest)));
+      if (image !== undefined) known.set(digest, image);
+      usedAt.set(digest, (await fs.stat(pathOf(digest))).mtimeMs);
+    }
+    const chosen = chooseUnused({
+      images: [...known.values()].map(({ digest, config }) => ({
+        digest,
+        diffIds: config.diffIds,
+        usedAt: Math.max(used.get(digest) ?? 0, usedAt.get(digest) ?? 0),
+      })),
+      layers: layers.sizes(),
+      heldLayers: new Set([...held(), ...[...claims].flat()]),
+      now: clock.now(),
+      isNeeded,
+      keepFor,
+      mostBytes,
+    });
+    const counts = { images: chosen.images.length, layers: chosen.layers.length, bytes: chosen.bytes };
+    if (dryRun) return counts;
+    for (const digest of chosen.images) {
+      rmSync(pathOf(digest), { force: true });
+      known.delete(digest);
+      used.delete(digest);
+    }
+    // Nothing was waited for since the choice was made.
+    const removed = layers.remove(chosen.layers);
+    for (const digest of known.keys()) if (isNeeded(digest)) used.set(digest, clock.now());
+    for (const [digest, at] of used) {
+      used.delete(digest);
+      await fs.utimes(pathOf(digest), at / 1000, at / 1000).catch(unlessGone);
+    }
+    await removed;
+    return counts;
+  }
+
   return {
     find,
+    collect,
     async pull(image) {
       const there = await find(image.digest);
       if (there !== undefined) return there;
@@ -142,6 +215,11 @@ export async function openImageStore({ folder, layers, source, architecture }: I
 
 function fail(image: PinnedImage, reason: string): never {
   throw new ContainerError('CannotPullContainerError', `${image.reference}: ${reason}`);
+}
+
+/** Another collection may have removed it meanwhile. */
+function unlessGone(error: unknown): void {
+  if (errorCode(error) !== 'ENOENT') throw error;
 }
 
 /** Our own writing; what cannot be read is as good as not there, and is pulled again. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { renameSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { ContainerError } from '../../../core/container-error.ts';
 import { digestAlgorithm, digestHex, isDigest, type Digest } from '../../../core/digest.ts';
@@ -20,6 +21,10 @@ export interface LayerStore {
    * layer. Raises `CannotPullContainerError` for a layer that is not what it says.
    */
   add(diffId: Digest, compressed: { digest: Digest; size: number; bytes: AsyncIterable<Uint8Array> }): Promise<void>;
+  /** Bytes of each layer that may be removed: one that is not on the disk yet may not. */
+  sizes(): Map<Digest, number>;
+  /** They are gone for everybody when this returns; the promise is kept when their files are, too. No container has them. */
+  remove(diffIds: Digest[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -44,6 +49,7 @@ export async function openLayerStore({ folder, ids, log, bootId }: LayerStoreOpt
   const unpacker = createUnpacker();
   const known = new Map<Digest, WrittenLayer>();
   const adding = new Map<Digest, Promise<void>>();
+  const flushing = new Set<Digest>();
   for (const name of await fs.readdir(layers)) await open(name);
 
   async function open(name: string): Promise<void> {
@@ -66,9 +72,11 @@ export async function openLayerStore({ folder, ids, log, bootId }: LayerStoreOpt
   function flushLater(diffId: Digest): void {
     const path = `${layers}/${nameOf(diffId)}`;
     const layer = known.get(diffId) as WrittenLayer;
+    flushing.add(diffId);
     void run('sync', ['-f', path])
       .then(() => writeRecord(path, { layer, bootId, isFlushed: true }))
-      .catch((error: unknown) => log.warn('a layer could not be flushed to the disk', { layer: diffId, error: String(error) }));
+      .catch((error: unknown) => log.warn('a layer could not be flushed to the disk', { layer: diffId, error: String(error) }))
+      .finally(() => flushing.delete(diffId));
   }
 
   async function add(
@@ -116,6 +124,18 @@ export async function openLayerStore({ folder, ids, log, bootId }: LayerStoreOpt
         adding.set(diffId, waiting);
       }
       await waiting;
+    },
+    sizes: () => new Map([...known].filter(([diffId]) => !flushing.has(diffId)).map(([diffId, { bytes }]) => [diffId, bytes])),
+    async remove(diffIds) {
+      const doomed: string[] = [];
+      for (const diffId of diffIds) {
+        const path = `${incoming}/${ids.uuid()}`;
+        // A layer that is pulled again meanwhile finds its place free; what a crash leaves there goes with the next start.
+        renameSync(`${layers}/${nameOf(diffId)}`, path);
+        known.delete(diffId);
+        doomed.push(path);
+      }
+      for (const path of doomed) await fs.rm(path, { recursive: true, force: true });
     },
     close: () => unpacker.close(),
   };

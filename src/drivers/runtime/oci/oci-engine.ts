@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import type { Clock } from '../../../core/clock.ts';
+import type { Digest } from '../../../core/digest.ts';
 import { ContainerError } from '../../../core/container-error.ts';
 import type { IdSource } from '../../../core/ids.ts';
 import type { Logger } from '../../../core/logger.ts';
@@ -64,7 +65,7 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
   const records = openRecords(folder);
   const sharedVolumes = `${folder}/volumes`;
   const layers = await openLayerStore({ folder, ids, log, bootId });
-  const images = await openImageStore({ folder, layers, source, architecture: os.arch() });
+  const images = await openImageStore({ folder, layers, source, architecture: os.arch(), clock });
   const networks = createNetworks({ folder, loopbackPort: options.loopbackPort, log });
   const ports = createHostPorts();
   const installation = createHash('sha256').update(folder).digest('hex').slice(0, 12);
@@ -170,8 +171,31 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
     if (task.record.attachment !== undefined) {
       await networks.disconnect(task.record.attachment);
       delete task.record.attachment;
-      await records.saveTask(task.record);
     }
+    task.record.isReleased = true;
+    await records.saveTask(task.record);
+    // Nobody waits for this: the runtime may still be tidying up. What stays goes when the task is forgotten.
+    void removeCgroups(task).catch((error: unknown) =>
+      log.debug('cgroups of a stopped task stay for now', { task: taskId, error: String(error) }),
+    );
+  }
+
+  async function removeCgroups({ record, containers }: Task): Promise<void> {
+    for (const container of containers.values()) {
+      await runner.settled(container.id);
+      await cgroups.remove(container.cgroupsPath);
+    }
+    await cgroups.remove(record.cgroupsPath);
+  }
+
+  function* layersOfContainers(): Generator<Digest> {
+    const byPath = new Map([...layers.sizes().keys()].map((diffId) => [layers.pathOf(diffId), diffId]));
+    for (const { record, containers } of tasks.values())
+      for (const { layers: stack } of record.isReleased ? [] : containers.values())
+        for (const { path } of stack) {
+          const diffId = byPath.get(path);
+          if (diffId !== undefined) yield diffId;
+        }
   }
 
   const engine: ContainerEngine = {
@@ -260,12 +284,12 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
           runner.forget(container.id);
         }
         await release(taskId);
-        for (const container of task.containers.values()) await cgroups.remove(container.cgroupsPath);
-        await cgroups.remove(task.record.cgroupsPath);
+        await removeCgroups(task);
       }
       await records.removeTask(taskId);
       tasks.delete(taskId);
     },
+    collectImages: (request) => images.collect({ ...request, held: () => layersOfContainers() }),
     async close() {
       runner.close();
       await networks.close();

@@ -14,6 +14,8 @@ export interface TaskRecord {
   attachment?: Attachment;
   hostAddress?: string;
   cgroupsPath: string;
+  /** It has stopped for good: nothing of it starts again, and its layers are not its own any more. */
+  isReleased?: boolean;
 }
 
 export interface ContainerRecord {
