@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { CommandFailure, jsonOption, UsageError, writeJson, writeLine, type Command, type CommandContext } from './command.ts';
 import type { Check } from './doctor/check.ts';
+import { judgeAws } from './doctor/clients.ts';
 import {
   answeringSocket,
   bundledNode,
@@ -48,7 +49,7 @@ async function examine(context: CommandContext): Promise<Check[]> {
   const program = (name: string): Promise<string | undefined> => findProgram(name, env['PATH']);
   const version = async (name: string): Promise<string | undefined> => printedVersion(await program(name));
 
-  const [node, crun, runc, docker, podman, dockerSocket, podmanSocket, cgroups, fuse, folder, listening, ip, nft] =
+  const [node, crun, runc, docker, podman, dockerSocket, podmanSocket, cgroups, fuse, folder, listening, ip, nft, aws] =
     await Promise.all([
       bundledNode(),
       version('crun'),
@@ -63,6 +64,8 @@ async function examine(context: CommandContext): Promise<Check[]> {
       portState(host, port),
       program('ip'),
       program('nft'),
+      // A large Python program: it takes a second where others take a hundredth.
+      program('aws').then(async (path) => judgeAws(path, await printedVersion(path, 10_000))),
     ]);
   return [
     judgeNode(process.version),
@@ -80,6 +83,7 @@ async function examine(context: CommandContext): Promise<Check[]> {
     judgeEngine('docker', docker, dockerSocket),
     judgeEngine('podman', podman, podmanSocket),
     judgeFuse(fuse),
+    aws,
   ];
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isAtLeast, parseVersion } from './check.ts';
+import { judgeAws } from './clients.ts';
 import { cgroupLayout, engineSockets } from './look.ts';
 import { judgeClock, judgeDisk } from './machine.ts';
 import { judgeBundledNode, judgeNode, judgeSqlite } from './node.ts';
@@ -98,4 +99,14 @@ test('an engine is looked for where its clients look', () => {
   ]);
   assert.equal(judgeEngine('docker', undefined, undefined).status, 'warning');
   assert.equal(judgeEngine('docker', 'Docker version 28.2.2, build x', '/s').found, 'client 28.2.2, engine answers at /s');
+});
+
+test('an aws that would go to Amazon is a warning', () => {
+  const judge = (printed: string): string => judgeAws('/usr/bin/aws', printed).status;
+  assert.equal(judge('aws-cli/2.9.19 Python/3.11.2 Linux/6.1'), 'warning');
+  assert.equal(judge('aws-cli/2.13.0 Python/3.11.4 Linux/6.1'), 'ok');
+  assert.equal(judge('aws-cli/1.27.40 Python/3.11.2 Linux/6.1'), 'warning');
+  assert.equal(judge('aws-cli/1.45.11 Python/3.11.7 Linux/6.1'), 'ok');
+  assert.match(judgeAws('/usr/bin/aws', 'aws-cli/2.9.19').advice ?? '', /2\.13.*--endpoint-url "\$AWS_ENDPOINT_URL"/);
+  assert.deepEqual([judgeAws('/usr/bin/aws', undefined).status, judgeAws(undefined, undefined).status], ['ok', 'warning']);
 });

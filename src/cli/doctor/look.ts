@@ -11,10 +11,10 @@ import type { CgroupLayout } from './runtimes.ts';
 const patience = 3000;
 
 /** What a program prints of its version, or undefined when it is not there or does not run. */
-export async function printedVersion(path: string | undefined, args = ['--version']): Promise<string | undefined> {
+export async function printedVersion(path: string | undefined, wait = patience): Promise<string | undefined> {
   if (path === undefined) return undefined;
   return new Promise((resolve) => {
-    execFile(path, args, { timeout: patience, env: { LC_ALL: 'C' } }, (error, stdout, stderr) => {
+    execFile(path, ['--version'], { timeout: wait, env: { LC_ALL: 'C' } }, (error, stdout, stderr) => {
       resolve(error === null ? `${stdout}${stderr}` : undefined);
     });
   });
