@@ -39,9 +39,17 @@ const KEYS: Record<string, Key> = {
     read: ({ secureTransport }) => (secureTransport === undefined ? [] : [String(secureTransport)]),
   },
   'aws:requestedregion': { type: 'string', read: ({ region }) => (region === undefined ? [] : [region]) },
+  // What AWS says of calls by its services, from organizations and through endpoints of networks. No call here is one of
+  // these, so the keys are missing from every request, as they are at AWS from the requests of all others.
+  ...Object.fromEntries(
+    ['PrincipalOrgID', 'PrincipalOrgPaths', 'SourceAccount', 'SourceOrgID', 'SourceOrgPaths', 'SourceVpc', 'SourceVpce'].map(
+      (name) => [`aws:${name.toLowerCase()}`, { type: 'string', read: () => [] }],
+    ),
+  ),
+  'aws:sourcearn': { type: 'arn', read: () => [] },
 };
 const KEY_NAMES =
-  'aws:PrincipalArn, aws:PrincipalAccount, aws:username, aws:SourceIp, aws:SecureTransport, aws:RequestedRegion, aws:ResourceTag/… and ecr:ResourceTag/…';
+  'aws:PrincipalArn, aws:PrincipalAccount, aws:username, aws:SourceIp, aws:SecureTransport, aws:RequestedRegion, aws:ResourceTag/… and ecr:ResourceTag/…, and, never there in a request, aws:SourceArn, aws:SourceAccount, aws:SourceVpc, aws:SourceVpce and those of organizations';
 
 const equals: Operator = { types: ['string', 'arn', 'ip', 'bool'], test: (written) => (value) => value === written };
 const equalsIgnoreCase: Operator = {

@@ -184,6 +184,14 @@ const CONDITIONS: [condition: object, context: Omit<ConditionContext, 'principal
   [{ StringEquals: { 'aws:username': 'alice', 'aws:PrincipalAccount': '210987654321' } }, {}, false],
   [{ StringEquals: { 'aws:username': 'alice' }, IpAddress: { 'aws:SourceIp': '10.0.0.0/8' } }, { sourceIp: '11.0.0.1' }, false],
   [{ StringEquals: { 'aws:username': 'alice' }, IpAddress: { 'aws:SourceIp': '10.0.0.0/8' } }, { sourceIp: '10.0.0.1' }, true],
+  // Of services, organizations and endpoints, which are nobody here: IAM's rules for keys that a request does not have.
+  [{ ArnLike: { 'aws:SourceArn': 'arn:aws:lambda:us-east-1:123456789012:function:*' } }, {}, false],
+  [{ StringLike: { 'aws:sourceArn': 'arn:aws:lambda:*' }, StringEquals: { 'aws:SourceAccount': ACCOUNT } }, {}, false],
+  [{ StringEquals: { 'aws:PrincipalOrgID': 'o-a1b2' } }, {}, false],
+  [{ StringNotEquals: { 'aws:PrincipalOrgID': 'o-a1b2' } }, {}, true],
+  [{ StringNotEqualsIfExists: { 'aws:SourceVpce': 'vpce-1' } }, {}, true],
+  [{ 'ForAnyValue:StringLike': { 'aws:PrincipalOrgPaths': 'o-a1b2/*' } }, {}, false],
+  [{ Null: { 'aws:SourceVpc': 'true' } }, {}, true],
   [{}, {}, true],
 ];
 for (const [Condition, context, holds] of CONDITIONS) {
@@ -244,8 +252,8 @@ const MALFORMED: [document: unknown, names: RegExp][] = [
     /operator "ForEachValue:StringEquals"/,
   ],
   [
-    { Statement: { ...GOOD, Condition: { StringEquals: { 'aws:PrincipalOrgID': 'x' } } } },
-    /key "aws:PrincipalOrgID" is not supported/,
+    { Statement: { ...GOOD, Condition: { StringEquals: { 'aws:PrincipalTag/team': 'x' } } } },
+    /key "aws:PrincipalTag\/team" is not supported/,
   ],
   [{ Statement: { ...GOOD, Condition: { StringEquals: { constructor: 'x' } } } }, /key "constructor" is not supported/],
   [{ Statement: { ...GOOD, Condition: { StringEquals: { 'aws:username': [] } } } }, /has no value/],

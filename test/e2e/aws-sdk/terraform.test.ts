@@ -126,7 +126,7 @@ describe("Terraform's aws_ecr_* resources, call by call", () => {
     await ecr.deleteRepositoryPolicy({ registryId: ACCOUNT, repositoryName });
     await assert.rejects(ecr.deleteRepositoryPolicy({ registryId: ACCOUNT, repositoryName }), gone);
     // The provider asks again for two minutes where it reads "Invalid repository policy provided": not for what we never take.
-    const never = policyText('x').replace('"Sid"', '"Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-a1b2"}},"Sid"');
+    const never = policyText('x').replace('"Sid"', '"Condition":{"StringEquals":{"aws:PrincipalTag/team":"x"}},"Sid"');
     await assert.rejects(ecr.setRepositoryPolicy({ repositoryName, policyText: never }), (error: Error) => {
       assert.doesNotMatch(error.message, /Invalid repository policy provided/);
       return awsError('InvalidParameterException', /not supported/)(error);
