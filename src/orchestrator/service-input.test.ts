@@ -58,6 +58,12 @@ describe('what a request to make a service says', () => {
       { deploymentConfiguration: { alarms: { alarmNames: ['a'], enable: true, rollback: true } } },
       /^UnsupportedFeatureException: .*Use deploymentCircuitBreaker/,
     ],
+    [
+      'an early success',
+      { deploymentConfiguration: { earlySuccessCriteria: { enable: true, healthyPercent: 50 } } },
+      /^UnsupportedFeatureException: earlySuccessCriteria .*set enable to false/,
+    ],
+    ['a gateway', { gatewayConnectors: [{}] as never }, /^UnsupportedFeatureException: Gateways/],
     ['a shell in its containers', { enableExecuteCommand: true }, /^UnsupportedFeatureException: ECS Exec/],
     ['Service Connect', { serviceConnectConfiguration: { enabled: true } }, /^UnsupportedFeatureException: Service Connect/],
     [
@@ -106,6 +112,15 @@ describe('what a request to make a service says', () => {
     );
     const { minimumHealthyPercent, maximumPercent } = document.deploymentConfiguration;
     assert.deepEqual([minimumHealthyPercent, maximumPercent], [100, 200]);
+    const breaker = { enable: true, rollback: true };
+    assert.deepEqual(
+      create({ deploymentConfiguration: { deploymentCircuitBreaker: breaker } }).document.deploymentConfiguration
+        .deploymentCircuitBreaker,
+      { ...breaker, resetOnHealthyTask: true, thresholdConfiguration: { type: 'BOUNDED_PERCENT', value: 50 } },
+    );
+    assert.equal('networkConfiguration' in document, false);
+    const network = create({ networkConfiguration: { awsvpcConfiguration: { subnets: ['a'] } } }).document.networkConfiguration;
+    assert.deepEqual(network, { awsvpcConfiguration: { subnets: ['a'], assignPublicIp: 'DISABLED' } });
     const daemon = readCreateService(
       { serviceName: 'web', schedulingStrategy: 'DAEMON' } as Given<CreateServiceRequest>,
       cluster,

@@ -1,4 +1,9 @@
-import type { CreateServiceRequest, DeploymentConfiguration, UpdateServiceRequest } from '@aws-sdk/client-ecs';
+import type {
+  CreateServiceRequest,
+  DeploymentConfiguration,
+  NetworkConfiguration,
+  UpdateServiceRequest,
+} from '@aws-sdk/client-ecs';
 import { chooseStrategy, readClusterStrategy } from './capacity-strategy.ts';
 import type { Cluster } from './cluster-rows.ts';
 import { invalidParameter, unsupported } from './ecs-faults.ts';
@@ -16,6 +21,7 @@ type Common = Pick<
   | 'serviceRegistries'
   | 'serviceConnectConfiguration'
   | 'vpcLatticeConfigurations'
+  | 'gatewayConnectors'
   | 'volumeConfigurations'
   | 'monitoring'
   | 'enableExecuteCommand'
@@ -76,9 +82,7 @@ export function readCreateService(
       ? {}
       : { healthCheckGracePeriodSeconds: input.healthCheckGracePeriodSeconds }),
     ...(strategy.length === 0 ? {} : { capacityProviderStrategy: strategy }),
-    ...(input.networkConfiguration?.awsvpcConfiguration === undefined
-      ? {}
-      : { networkConfiguration: input.networkConfiguration }),
+    ...readNetwork(input.networkConfiguration),
     ...(launchType === 'FARGATE' || isFargate(strategy) ? { platformVersion: input.platformVersion ?? 'LATEST' } : {}),
   };
   return {
@@ -131,13 +135,13 @@ export function readUpdateService(
       'propagateTags',
       'availabilityZoneRebalancing',
     ]),
-    ...given(input, ['networkConfiguration', 'platformVersion']),
+    ...given(input, ['platformVersion']),
+    ...readNetwork(input.networkConfiguration),
     ...(input.capacityProviderStrategy === undefined
       ? {}
       : { capacityProviderStrategy: readClusterStrategy(cluster, input.capacityProviderStrategy) }),
   };
   if (next.capacityProviderStrategy?.length === 0) delete next.capacityProviderStrategy;
-  if (next.networkConfiguration?.awsvpcConfiguration === undefined) delete next.networkConfiguration;
   const fixed = (one: ServiceDocument): string =>
     canonical([one.networkConfiguration, one.platformVersion, one.capacityProviderStrategy]);
   return {
@@ -185,6 +189,8 @@ function checkCommon(input: Common): void {
     throw unsupported('Service Connect is not supported. Leave out serviceConnectConfiguration, or set enabled to false.');
   if ((input.vpcLatticeConfigurations ?? []).length > 0)
     throw unsupported('VPC Lattice is not supported. Leave out vpcLatticeConfigurations.');
+  if ((input.gatewayConnectors ?? []).length > 0)
+    throw unsupported('Gateways are not supported. Leave out gatewayConnectors, and put a load balancer of your own in front.');
   if ((input.volumeConfigurations ?? []).length > 0)
     throw unsupported(
       'Volumes that are configured at launch need EBS. Leave out volumeConfigurations, and use host or docker volumes of the task definition.',
@@ -223,6 +229,10 @@ function readDeploymentConfiguration(
     throw unsupported('CloudWatch alarms are not supported. Use deploymentCircuitBreaker.');
   if ((lifecycleHooks ?? []).length > 0)
     throw unsupported('Deployment lifecycle hooks are not supported. Leave out lifecycleHooks.');
+  if (given?.earlySuccessCriteria?.enable === true)
+    throw unsupported(
+      'earlySuccessCriteria are not supported: a deployment is successful once all of its tasks are healthy and those before it are gone. Leave it out, or set enable to false.',
+    );
   if ((given?.bakeTimeInMinutes ?? 0) > 0)
     throw unsupported('bakeTimeInMinutes is for deployments that shift traffic. Leave it out.');
   const isDaemon = schedulingStrategy === 'DAEMON';
@@ -245,10 +255,20 @@ function readDeploymentConfiguration(
     deploymentCircuitBreaker: {
       enable: breaker?.enable ?? false,
       rollback: breaker?.rollback ?? false,
-      ...(breaker?.resetOnHealthyTask === undefined ? {} : { resetOnHealthyTask: breaker.resetOnHealthyTask }),
-      ...(threshold === undefined ? {} : { thresholdConfiguration: threshold }),
+      resetOnHealthyTask: breaker?.resetOnHealthyTask ?? true,
+      thresholdConfiguration: threshold ?? { type: 'BOUNDED_PERCENT', value: 50 },
     },
   };
+}
+
+/** Where the tasks are to be, as it is shown: AWS says too that they get no public address unless they are to. */
+export function readNetwork(given: Given<NetworkConfiguration> | undefined): {
+  networkConfiguration?: Given<NetworkConfiguration>;
+} {
+  const settings = given?.awsvpcConfiguration;
+  return settings === undefined
+    ? {}
+    : { networkConfiguration: { awsvpcConfiguration: { assignPublicIp: 'DISABLED', ...settings } } };
 }
 
 function checkThreshold({ type, value }: { type: string; value: number }): void {

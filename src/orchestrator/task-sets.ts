@@ -21,7 +21,7 @@ import { ecsFault, invalidParameter, unsupported } from './ecs-faults.ts';
 import type { Operation } from './model.ts';
 import type { Reconciler } from './reconcile.ts';
 import { dropTags, putTags, readTags, tagsOf, writeTags } from './resource-tags.ts';
-import { isFargate } from './service-input.ts';
+import { isFargate, readNetwork } from './service-input.ts';
 import { getService, type RevisionSettings, type ServiceRecord } from './service-rows.ts';
 import { insertRevision } from './start-deployment.ts';
 import { getTaskSet, taskSetArn, taskSetIdOf, toTaskSet, type TaskSetDocument, type TaskSetRecord } from './task-set-rows.ts';
@@ -97,7 +97,7 @@ export function createTaskSets(context: OrchestratorContext, reconciler: Pick<Re
         const settings: Omit<RevisionSettings, 'taskDefinition'> = {
           ...(strategy.length === 0 ? {} : { capacityProviderStrategy: strategy }),
           ...(input.platformVersion === undefined ? {} : { platformVersion: input.platformVersion }),
-          ...(input.networkConfiguration === undefined ? {} : { networkConfiguration: input.networkConfiguration }),
+          ...readNetwork(input.networkConfiguration),
         };
         const made = await insertRevision(transaction, context, found, { definition, consistencyOff: true }, settings);
         const document: TaskSetDocument = {

@@ -56,7 +56,7 @@ function reduced(containers: ContainerDefinition[]): unknown {
 describe('what Terraform does', () => {
   const cleanup = createCleanup();
   const cluster = 'infra';
-  const network = { awsvpcConfiguration: { subnets: ['subnet-0b', 'subnet-0a'], assignPublicIp: 'DISABLED' as const } };
+  const network = { awsvpcConfiguration: { subnets: ['subnet-0b', 'subnet-0a'] } };
   const tags = [
     { key: 'Name', value: 'web' },
     { key: 'env', value: 'prod' },
@@ -331,7 +331,7 @@ describe('what Terraform does', () => {
         securityGroups: service.networkConfiguration?.awsvpcConfiguration?.securityGroups ?? [],
         assignPublicIp: service.networkConfiguration?.awsvpcConfiguration?.assignPublicIp,
         percents: [configuration?.minimumHealthyPercent, configuration?.maximumPercent],
-        breaker: configuration?.deploymentCircuitBreaker,
+        breaker: [configuration?.deploymentCircuitBreaker?.enable, configuration?.deploymentCircuitBreaker?.rollback],
         alarms: configuration?.alarms,
         controller: service.deploymentController?.type,
         flags: [service.enableECSManagedTags, service.enableExecuteCommand],
@@ -356,7 +356,7 @@ describe('what Terraform does', () => {
       securityGroups: [],
       assignPublicIp: 'DISABLED',
       percents: [100, 200],
-      breaker: { enable: true, rollback: true },
+      breaker: [true, true],
       alarms: undefined,
       controller: 'ECS',
       flags: [false, false],
@@ -433,7 +433,7 @@ describe('what Terraform does', () => {
       taskDefinition: next,
       desiredCount: 1,
       percents: [50, 150],
-      breaker: { enable: false, rollback: false },
+      breaker: [false, false],
       flags: [true, false],
       grace: 30,
       propagateTags: 'SERVICE',
