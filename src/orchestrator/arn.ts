@@ -12,7 +12,7 @@ export interface EcsArn extends Place {
   path: string[];
 }
 
-const ARN = /^arn:aws[a-z-]*:ecs:([a-z0-9-]{1,40}):([0-9]{12}):([a-z-]{1,40})\/(.{1,1000})$/;
+const ARN = /^arn:aws:ecs:([a-z0-9-]{1,40}):([0-9]{12}):([a-z-]{1,40})\/(.{1,1000})$/;
 
 /** The parts of an ECS ARN, or undefined for any other text. */
 export function readEcsArn(text: string): EcsArn | undefined {
@@ -21,14 +21,26 @@ export function readEcsArn(text: string): EcsArn | undefined {
 }
 
 /**
- * The last part of what names a resource: the name itself, or the ARN of one of that type and place. Undefined for an
- * ARN of anything else.
+ * The name of a resource, out of its name or ARN. Undefined for an ARN of anything else. What rights were asked for is the
+ * ARN as it was given, so that one with more in it than the name must not stand for the resource.
  */
 export function nameOf(place: Place, type: string, nameOrArn: string): string | undefined {
   if (!nameOrArn.startsWith('arn:')) return nameOrArn;
-  const arn = readEcsArn(nameOrArn);
-  if (arn?.type !== type || arn.account !== place.account || arn.region !== place.region) return undefined;
-  return arn.path.at(-1);
+  const path = pathOf(place, type, nameOrArn);
+  return path?.length === 1 ? path[0] : undefined;
+}
+
+/** The same of what belongs to a cluster: an ARN has to be of this one, or of the short format, which has no cluster. */
+export function nameIn(cluster: Place & { name: string }, type: string, nameOrArn: string): string | undefined {
+  if (!nameOrArn.startsWith('arn:')) return nameOrArn;
+  const path = pathOf(cluster, type, nameOrArn) ?? [];
+  if (path.length === 1) return path[0];
+  return path.length === 2 && path[0] === cluster.name ? path[1] : undefined;
+}
+
+function pathOf(place: Place, type: string, text: string): string[] | undefined {
+  const arn = readEcsArn(text);
+  return arn?.type === type && arn.account === place.account && arn.region === place.region ? arn.path : undefined;
 }
 
 export function clusterArn(place: Place, name: string): string {

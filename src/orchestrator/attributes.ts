@@ -7,7 +7,7 @@ import type {
   PutAttributesRequest,
   PutAttributesResponse,
 } from '@aws-sdk/client-ecs';
-import { containerInstanceArn, nameOf } from './arn.ts';
+import { containerInstanceArn, nameIn } from './arn.ts';
 import { getCluster, type Cluster } from './cluster-rows.ts';
 import type { OrchestratorContext } from './context.ts';
 import { ecsFault, invalidParameter } from './ecs-faults.ts';
@@ -39,7 +39,7 @@ export function createAttributes({ meta, runtime }: OrchestratorContext): Attrib
       if (value !== undefined && !/^[a-zA-Z0-9_.@:/\\ -]{1,128}$/.test(value))
         throw invalidParameter('The value of an attribute has 1 to 128 letters, digits, spaces and _ . @ : / \\ -');
       if (!targetId) throw invalidParameter('targetId must be specified.');
-      const hostId = nameOf(cluster, 'container-instance', targetId);
+      const hostId = nameIn(cluster, 'container-instance', targetId);
       if (hostId === undefined) throw invalidParameter('The ARN provided is invalid.');
       if (!known.has(hostId)) throw ecsFault('TargetNotFoundException', `Could not find ${targetId.slice(0, 300)}`);
       return { hostId, name, ...(value === undefined ? {} : { value }) };

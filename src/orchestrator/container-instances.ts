@@ -15,7 +15,7 @@ import type {
   UpdateContainerInstancesStateRequest,
   UpdateContainerInstancesStateResponse,
 } from '@aws-sdk/client-ecs';
-import { containerInstanceArn, nameOf } from './arn.ts';
+import { containerInstanceArn, nameIn } from './arn.ts';
 import { getCluster, type Cluster } from './cluster-rows.ts';
 import type { OrchestratorContext } from './context.ts';
 import { clientException, ecsFault, invalidParameter } from './ecs-faults.ts';
@@ -43,7 +43,7 @@ export function createContainerInstances(context: OrchestratorContext, services:
     const chosen = new Map<string, RuntimeHost>();
     const failures: Failure[] = [];
     for (const name of named) {
-      const host = hosts.find(({ id }) => id === nameOf(cluster, 'container-instance', name));
+      const host = hosts.find(({ id }) => id === nameIn(cluster, 'container-instance', name));
       if (host === undefined)
         failures.push({
           arn: name.startsWith('arn:') ? name : containerInstanceArn(cluster, cluster.name, name),

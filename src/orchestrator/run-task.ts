@@ -1,6 +1,6 @@
 import type { Failure, RunTaskRequest, RunTaskResponse, StartTaskRequest, StartTaskResponse, Task } from '@aws-sdk/client-ecs';
 import { describeCauses } from '../core/logger.ts';
-import { containerInstanceArn, nameOf, taskArn } from './arn.ts';
+import { containerInstanceArn, nameIn, taskArn } from './arn.ts';
 import { decideCapacity } from './capacity-strategy.ts';
 import { checkOverrides, checkPlatformVersion, checkRunnable } from './check-runnable.ts';
 import { fingerprintOf, findClientToken, putClientToken, type UsedToken } from './client-tokens.ts';
@@ -133,7 +133,7 @@ export function createRunTask(context: OrchestratorContext, tasks: Tasks, descri
       const failures: Failure[] = [];
       const list: NewTask[] = [];
       for (const named of input.containerInstances) {
-        const hostId = nameOf(cluster, 'container-instance', named);
+        const hostId = nameIn(cluster, 'container-instance', named);
         if (hostId === undefined || !known.has(hostId)) {
           failures.push({
             arn: named.startsWith('arn:') ? named : containerInstanceArn(cluster, cluster.name, named),

@@ -203,9 +203,9 @@ async function findOfService(
 ): Promise<[service: ServiceRecord, id: string] | undefined> {
   const read = readEcsArn(arn);
   if (read === undefined) throw invalidParameter('The ARN provided is invalid.');
-  const [clusterName, serviceName, id] = read.path;
+  const [clusterName, serviceName, id, ...more] = read.path;
   if (read.type !== type || read.account !== place.account || read.region !== place.region) return undefined;
-  if (clusterName === undefined || serviceName === undefined || id === undefined) return undefined;
+  if (clusterName === undefined || serviceName === undefined || id === undefined || more.length > 0) return undefined;
   const cluster = await findCluster(database, place, clusterName);
   const service = cluster === undefined ? undefined : await findService(database, cluster, serviceName);
   return service === undefined ? undefined : [service, id];

@@ -161,7 +161,7 @@ describe('an update of a service', () => {
     const { document, desiredCount } = update({ deploymentConfiguration: { maximumPercent: 150 } });
     assert.equal(desiredCount, 1);
     assert.equal(document.deploymentConfiguration.minimumHealthyPercent, 100);
-    assert.deepEqual(document.networkConfiguration, { awsvpcConfiguration: { subnets: ['a'] } });
+    assert.deepEqual(document.networkConfiguration, { awsvpcConfiguration: { subnets: ['a'], assignPublicIp: 'DISABLED' } });
   });
 
   it('leaves deployments to the controller that makes them', () => {

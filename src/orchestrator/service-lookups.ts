@@ -58,12 +58,12 @@ export function createServiceDirectory(
       const cluster = await findCluster(meta.read, place, clusterName);
       const service = cluster === undefined ? undefined : await findService(meta.read, cluster, name);
       if (service === undefined || service.status === 'INACTIVE') return false;
-      if (read.type === 'service') return true;
+      if (read.type === 'service') return rest.length === 0;
       const row = await meta.read
         .selectFrom('task_set')
         .select('id')
         .where('service_id', '=', service.id)
-        .where('id', '=', rest[1] ?? '')
+        .where('id', '=', rest.length === 2 && rest[0] === 'ecs-svc' ? (rest[1] ?? '') : '')
         .executeTakeFirst();
       return row !== undefined;
     },

@@ -11,7 +11,7 @@ import type {
 import type { Kysely, Selectable } from 'kysely';
 import type { Digest } from '../core/digest.ts';
 import type { Place } from '../core/place.ts';
-import { ecsArn, readEcsArn } from './arn.ts';
+import { ecsArn, nameIn } from './arn.ts';
 import type { Cluster } from './cluster-rows.ts';
 import { serviceNotFound } from './ecs-faults.ts';
 import type { Given } from './model.ts';
@@ -209,22 +209,13 @@ export function toDeployment(row: Selectable<ServiceTables['service_deployment']
   };
 }
 
-/** The service's own name, of its name or ARN; undefined for the ARN of something else, or of another cluster's. */
-export function serviceNameOf(cluster: Pick<Cluster, 'account' | 'region' | 'name'>, nameOrArn: string): string | undefined {
-  if (!nameOrArn.startsWith('arn:')) return nameOrArn;
-  const arn = readEcsArn(nameOrArn);
-  if (arn?.type !== 'service' || arn.account !== cluster.account || arn.region !== cluster.region) return undefined;
-  // The short form has no cluster.
-  return arn.path.length === 1 || arn.path[0] === cluster.name ? arn.path.at(-1) : undefined;
-}
-
 /** A service of the cluster by name or ARN, whatever its status. */
 export async function findService(
   database: Kysely<OrchestratorTables>,
   cluster: Cluster,
   nameOrArn: string,
 ): Promise<ServiceRecord | undefined> {
-  const name = serviceNameOf(cluster, nameOrArn);
+  const name = nameIn(cluster, 'service', nameOrArn);
   if (name === undefined) return undefined;
   const row = await database
     .selectFrom('service')

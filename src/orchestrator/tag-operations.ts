@@ -26,6 +26,8 @@ export interface TagOperations {
 }
 
 const MOST_TAGS = 50;
+/** Of the path of an ARN, where it has more than the name. */
+const MOST_PARTS: Readonly<Record<string, number>> = { 'task': 2, 'container-instance': 2, 'service': 2, 'task-set': 4 };
 
 /** Tags of everything that can have some: clusters, services, task sets, task definitions, tasks, hosts, capacity providers. */
 export function createTagOperations(context: OrchestratorContext, services: ServiceDirectory): TagOperations {
@@ -47,6 +49,7 @@ export function createTagOperations(context: OrchestratorContext, services: Serv
     { type, path }: { type: string; path: string[] },
   ): Promise<boolean> {
     const [first = '', second] = path;
+    if (path.length > (MOST_PARTS[type] ?? 1)) return false;
     const cluster = async () => {
       const found = await findCluster(database, place, first);
       if (found === undefined) throw clusterNotFound();

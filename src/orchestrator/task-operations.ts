@@ -7,7 +7,7 @@ import type {
   StopTaskResponse,
   Task,
 } from '@aws-sdk/client-ecs';
-import { nameOf, taskArn } from './arn.ts';
+import { nameIn, taskArn } from './arn.ts';
 import { getCluster, type Cluster } from './cluster-rows.ts';
 import type { OrchestratorContext } from './context.ts';
 import { describeTask } from './describe-task.ts';
@@ -80,7 +80,7 @@ export function createTaskOperations(context: OrchestratorContext, tasks: Tasks,
       if (startedBy !== undefined) query = query.where('started_by', '=', startedBy);
       if (launchType !== undefined) query = query.where('launch_type', '=', launchType);
       if (containerInstance !== undefined) {
-        const hostId = nameOf(cluster, 'container-instance', containerInstance) ?? '';
+        const hostId = nameIn(cluster, 'container-instance', containerInstance) ?? '';
         query = query.where('host_id', '=', hostId).where('launch_type', '!=', 'FARGATE');
       }
       if (nextToken !== undefined) query = query.where('id', '>', decodeToken(scope, nextToken, [''])[0]);

@@ -37,8 +37,12 @@ export function arnOfCapacityProvider(place: Place, name: string): string {
   return arn(place, 'capacity-provider', name);
 }
 
+/** An ARN of the short format names no cluster: it stands for what the request's cluster has of that name. */
 function arnIn(place: Place, type: string, cluster: string | undefined, name: string): string {
-  return name.startsWith('arn:') ? name : arn(place, type, `${lastOf(cluster ?? 'default')}/${name}`);
+  const own = arn(place, type, '');
+  const short = name.startsWith(own) ? name.slice(own.length) : undefined;
+  if (name.startsWith('arn:') && (short === undefined || short.includes('/'))) return name;
+  return `${own}${lastOf(cluster ?? 'default')}/${short ?? name}`;
 }
 
 function arn({ region, account }: Place, type: string, name: string): string {
