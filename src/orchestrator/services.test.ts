@@ -469,7 +469,12 @@ describe('services', () => {
       bakeTimeInMinutes: 0,
       minimumHealthyPercent: 100,
       maximumPercent: 200,
-      deploymentCircuitBreaker: { enable: false, rollback: false },
+      deploymentCircuitBreaker: {
+        enable: false,
+        rollback: false,
+        resetOnHealthyTask: true,
+        thresholdConfiguration: { type: 'BOUNDED_PERCENT', value: 50 },
+      },
     });
     const { failures } = await world.orchestrator.operations.DescribeServices(caller, { services: ['nobody'] });
     assert.deepEqual(failures, [{ arn: 'arn:aws:ecs:us-east-1:123456789012:service/default/nobody', reason: 'MISSING' }]);

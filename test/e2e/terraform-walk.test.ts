@@ -459,6 +459,8 @@ describe('what Terraform does', () => {
       serviceName: 'external',
       desiredCount: 2,
       schedulingStrategy: 'REPLICA',
+      // What providers of old write for a service of this controller, so that it has no launch type.
+      launchType: '' as never,
       deploymentController: { type: 'EXTERNAL' },
       deploymentConfiguration: { maximumPercent: 200, minimumHealthyPercent: 100 },
     });

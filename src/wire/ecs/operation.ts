@@ -58,7 +58,7 @@ export function operation<const Name extends keyof OrchestratorOperations>(
 
 /** Raises `body-invalid`, and the fault `ecs` that tells of the first members that break their shape. */
 function parseInput<T>(shape: StructureShape<T>, json: JsonObject): T {
-  const result = readShape(shape, json);
+  const result = readShape(shape, withoutEmptyChoices(shape as AnyStructure, json));
   if (result.ok) return reviveDates(shape, result.value) as T;
   if ('mismatch' in result) throw new Fault('body-invalid', { reason: result.mismatch });
   const count = result.violations.length;
@@ -66,6 +66,15 @@ function parseInput<T>(shape: StructureShape<T>, json: JsonObject): T {
     code: 'InvalidParameterException',
     message: `${count} validation error${count === 1 ? '' : 's'} detected: ${result.violations.map(describe).join('; ')}`,
   });
+}
+
+/** Older clients write an empty text for a choice that nobody made, a launch type say, and ECS takes it for none. */
+function withoutEmptyChoices({ members }: AnyStructure, json: JsonObject): JsonObject {
+  const isChoice = (name: string): boolean => {
+    const member = Object.hasOwn(members, name) ? members[name] : undefined;
+    return member?.type === 'string' && member.enum !== undefined;
+  };
+  return Object.fromEntries(Object.entries(json).filter(([name, value]) => value !== '' || !isChoice(name)));
 }
 
 function describe({ path, constraint, value }: Violation): string {
