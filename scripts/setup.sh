@@ -24,6 +24,7 @@ case $what in
     need runc runc
     need iproute2 ip
     need nftables nft
+    need bsdutils script
     need busybox-static busybox
     ;;
   *)

@@ -35,7 +35,7 @@ export async function* streamLog(context: CommandContext, server: ServerAddress,
     if (!isJsonObject(value)) continue;
     const { container, stream, at, text } = value;
     if (typeof container !== 'string' || typeof stream !== 'string' || typeof text !== 'string') continue;
-    yield { container, stream, ...(typeof at === 'string' ? { at } : {}), text };
+    yield { container, stream, ...(typeof at === 'string' ? { at } : {}), text: text.replace(/\r$/, '') };
   }
 }
 

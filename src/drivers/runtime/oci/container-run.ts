@@ -63,14 +63,14 @@ async function isOurs(pid: number, id: string): Promise<boolean> {
 }
 
 /** proc(5): the name is in parentheses and may have anything in it; the start time is field 22. */
-function parseStat(line: string): { pid: number; state: string; startTime: string } | undefined {
+export function parseStat(line: string): { pid: number; state: string; startTime: string } | undefined {
   const pid = /^(\d+) \(/.exec(line)?.[1];
   const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
   const [state, startTime] = [fields[0], fields[19]];
   return pid === undefined || state === undefined || startTime === undefined ? undefined : { pid: Number(pid), state, startTime };
 }
 
-async function readText(path: string): Promise<string | undefined> {
+export async function readText(path: string): Promise<string | undefined> {
   try {
     return await fs.readFile(path, 'utf8');
   } catch (error) {

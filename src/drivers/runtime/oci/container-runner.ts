@@ -178,7 +178,7 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
       record.id,
       `lowerdir=${lower},upperdir=upper,workdir=work`,
       cgroups.killsFile(record.cgroupsPath),
-      record.keepsInput ? 'open' : 'closed',
+      record.input,
     ];
     // A slave: what the machine unmounts later goes here too, and nothing of this shows on the machine.
     const argv = ['--mount', '--propagation', 'slave', '/bin/sh', '-c', PARENT_SCRIPT, 'holdfast-container', ...script];

@@ -13,7 +13,8 @@ import { findUser } from './image-user.ts';
 import type { LayerStore } from './layer-store.ts';
 import { createLayerView } from './layer-view.ts';
 import { NAMESPACE_FOLDER, type Networks } from './networks.ts';
-import { layersOf, type ContainerRecord, type Records, type TaskRecord } from './records.ts';
+import { sharedMemoryPath } from './shared-namespaces.ts';
+import { layersOf, sharedKey, type ContainerRecord, type Records, type TaskRecord } from './records.ts';
 import { run } from './run.ts';
 import { buildRuntimeSpec, type Bind, type Device } from './runtime-spec.ts';
 
@@ -52,7 +53,7 @@ export async function createContainer(
   // What a container writes at its root is for all its accounts to reach, as the image has it.
   const top = layers[0];
   if (top !== undefined) await copyOwner(top.path, `${folder}/upper`);
-  if (spec.interactive) await makeInput(folder);
+  if (spec.interactive || spec.pseudoTerminal) await makeInput(folder);
 
   const isHostNetwork = task.networkMode === 'host' && !spec.disableNetworking;
   const ownsAddress = task.networkMode === 'bridge' && !spec.disableNetworking;
@@ -93,8 +94,8 @@ export async function createContainer(
             containerPort,
             address: attachment.address,
           })),
-    sharesProcesses: task.pidMode === 'host',
-    keepsInput: spec.interactive,
+    sharesProcesses: task.pidMode !== undefined,
+    input: spec.pseudoTerminal ? 'terminal' : spec.interactive ? 'open' : 'closed',
     hasSecrets: spec.secrets !== undefined,
   };
   try {
@@ -117,6 +118,9 @@ export async function createContainer(
       binds: [...(await writeHostFiles(folder, spec, hostname, joined?.address, isHostNetwork, siblings)), ...record.binds],
       devices: await findDevices(spec),
       ...(spec.initProcessEnabled ? await findInit() : {}),
+      ...(taskRecord.holder === undefined
+        ? {}
+        : { shared: { holder: taskRecord.holder, memory: sharedMemoryPath(sharedKey(taskRecord)) } }),
       hasCgroupNamespace: deps.cgroups.version === 2,
       architecture: os.arch(),
       mostOpenFiles: await readOpenFilesLimit(),

@@ -23,7 +23,8 @@ import { openLayerStore } from './layer-store.ts';
 import { describeMachine, findRuntime } from './machine.ts';
 import { createNetworks } from './networks.ts';
 import { checkMachine } from './probe.ts';
-import { openRecords, type ContainerRecord, type TaskRecord } from './records.ts';
+import { openRecords, sharedKey, type ContainerRecord, type TaskRecord } from './records.ts';
+import { closeSharedNamespaces, openSharedNamespaces } from './shared-namespaces.ts';
 import * as os from 'node:os';
 
 export interface OciEngineOptions {
@@ -120,6 +121,12 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
     tasks.set(task.id, tasks.get(task.id) ?? { record, containers: new Map() });
     await records.saveTask(record);
     await makeVolumes(task);
+    if (task.pidMode === 'task' || task.ipcMode === 'task') {
+      // Written down first: what a crash leaves is then found, and taken away with the rest.
+      record.holder = 0;
+      await records.saveTask(record);
+      record.holder = await openSharedNamespaces(records.taskFolder(task.id), sharedKey(record));
+    }
     await cgroups.limit(record.cgroupsPath, task).catch((error: unknown) => {
       throw new ContainerError('CannotCreateContainerError', `the limits of the task cannot be set: ${String(error)}`, {
         cause: error,
@@ -171,6 +178,10 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
     if (task.record.attachment !== undefined) {
       await networks.disconnect(task.record.attachment);
       delete task.record.attachment;
+    }
+    if (task.record.holder !== undefined) {
+      await closeSharedNamespaces(records.taskFolder(taskId), sharedKey(task.record));
+      delete task.record.holder;
     }
     task.record.isReleased = true;
     await records.saveTask(task.record);

@@ -18,8 +18,15 @@ end() { echo "$1 $2" > "$run/exit"; }
 mount -t overlay -o "$overlay" overlay rootfs 2> "$run/problem" || { end 125 0; exit; }
 # Before 1.31, crun takes no machine that has controllers in both generations of cgroups.
 case $runtime in *crun) [ -d /sys/fs/cgroup/unified ] && umount /sys/fs/cgroup/unified 2> /dev/null ;; esac
-case $input in open) exec 0<> stdin ;; *) exec 0< /dev/null ;; esac
-"$runtime" --root "$state" --log "$run/runtime.log" --log-format json run --keep --pid-file "$run/pid" --bundle . "$id" >> stdout 2>> stderr
+case $input in open | terminal) exec 0<> stdin ;; *) exec 0< /dev/null ;; esac
+# The runtime passes on a terminal that it has; script(1) gives it one.
+case $input in
+terminal)
+  export runtime state run id
+  SHELL=/bin/sh script -q -e -f -c 'exec "$runtime" --root "$state" --log "$run/runtime.log" --log-format json run --keep --pid-file "$run/pid" --bundle . "$id"' /dev/null >> stdout 2>> stderr
+  ;;
+*) "$runtime" --root "$state" --log "$run/runtime.log" --log-format json run --keep --pid-file "$run/pid" --bundle . "$id" >> stdout 2>> stderr ;;
+esac
 code=$? killed=0
 [ -r "$kills" ] && while read -r key value; do [ "$key" = oom_kill ] && killed=$value; done < "$kills"
 end "$code" "$killed"

@@ -14,6 +14,8 @@ export interface TaskRecord {
   attachment?: Attachment;
   hostAddress?: string;
   cgroupsPath: string;
+  /** Its containers share namespaces of their own, which this process holds; absent: they do not. */
+  holder?: number;
   /** It has stopped for good: nothing of it starts again, and its layers are not its own any more. */
   isReleased?: boolean;
 }
@@ -32,9 +34,10 @@ export interface ContainerRecord {
   attachment?: Attachment;
   networkBindings: FoundContainer['networkBindings'];
   published: PublishedPort[];
-  /** Its processes are not all of one namespace, and so do not go with the first. */
+  /** Its processes have no namespace of their own, and so do not go with the first. */
   sharesProcesses: boolean;
-  keepsInput: boolean;
+  /** What is at its standard input: nothing, a pipe that nobody closes, or a terminal. */
+  input: 'closed' | 'open' | 'terminal';
   /** Its environment is for nobody to read: it goes from the disk with the task's end. */
   hasSecrets: boolean;
 }
@@ -91,6 +94,11 @@ export function openRecords(folder: string): Records {
     },
     removeTask: (taskId) => fs.rm(taskFolder(taskId), { recursive: true, force: true }),
   };
+}
+
+/** One task of one installation, on the whole machine. */
+export function sharedKey({ cgroupsPath }: Pick<TaskRecord, 'cgroupsPath'>): string {
+  return cgroupsPath.replace('/holdfast/', '').replaceAll('/', '-');
 }
 
 export function layersOf(record: ContainerRecord): LayerOfView[] {

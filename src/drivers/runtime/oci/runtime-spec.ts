@@ -13,6 +13,8 @@ export interface RuntimeSpecInput {
   user: ProcessUser;
   hostname: string;
   cgroupsPath: string;
+  /** What the containers of the task share, when they do: the process that holds it, and the folder for `/dev/shm`. */
+  shared?: { holder: number; memory: string };
   /** A namespace to join, one of its own without any way out, or the machine's. */
   network: { kind: 'join'; path: string } | { kind: 'own' } | { kind: 'host' };
   /** Folders and files of this machine. */
@@ -88,15 +90,11 @@ const READ_ONLY = '/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger'.s
  */
 export function buildRuntimeSpec(input: RuntimeSpecInput): RuntimeSpec {
   const { spec, task, user, network } = input;
-  if (spec.pseudoTerminal) refuse('this engine gives no pseudo terminal; leave pseudoTerminal out, or use the docker runtime');
-  if (task.pidMode === 'task') refuse('this engine cannot share processes between the containers of a task (pidMode "task")');
-  if (task.ipcMode === 'task') refuse('this engine cannot share memory between the containers of a task (ipcMode "task")');
   const capabilities = chooseCapabilities(spec.capabilities.add, spec.capabilities.drop, spec.privileged);
-  const ownIpc = task.ipcMode !== 'host';
   return {
     ociVersion: '1.0.2',
     process: {
-      terminal: false,
+      terminal: spec.pseudoTerminal,
       user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
       args: chooseCommand(input),
       env: buildEnvironment(input),
@@ -111,13 +109,13 @@ export function buildRuntimeSpec(input: RuntimeSpecInput): RuntimeSpec {
     },
     root: { path: 'rootfs', readonly: spec.readonlyRootFilesystem },
     hostname: input.hostname,
-    mounts: buildMounts(input, ownIpc),
+    mounts: buildMounts(input),
     linux: {
       namespaces: [
         { type: 'mount' },
         { type: 'uts' },
-        ...(task.pidMode === 'host' ? [] : [{ type: 'pid' }]),
-        ...(ownIpc ? [{ type: 'ipc' }] : []),
+        ...chooseNamespace('pid', task.pidMode, input),
+        ...chooseNamespace('ipc', task.ipcMode, input),
         ...(network.kind === 'host' ? [] : [{ type: 'network', ...(network.kind === 'join' ? { path: network.path } : {}) }]),
         ...(input.hasCgroupNamespace ? [{ type: 'cgroup' }] : []),
       ],
@@ -138,6 +136,18 @@ export function buildRuntimeSpec(input: RuntimeSpecInput): RuntimeSpec {
         : { maskedPaths: MASKED, readonlyPaths: READ_ONLY, seccomp: seccompFor(capabilities, input.architecture) }),
     },
   };
+}
+
+/** One of its own, the task's, or the machine's. */
+function chooseNamespace(
+  type: 'pid' | 'ipc',
+  mode: 'host' | 'task' | 'none' | undefined,
+  { shared }: RuntimeSpecInput,
+): { type: string; path?: string }[] {
+  if (mode === 'host') return [];
+  if (mode !== 'task') return [{ type }];
+  if (shared === undefined) refuse(`the task has no namespace for ${type}Mode "task"`);
+  return [{ type, path: `/proc/${shared.holder}/ns/${type}` }];
 }
 
 /** An entry point of the task definition takes the image's command out of the game, too (as Docker does it). */
@@ -195,8 +205,8 @@ function buildResources({ spec, devices }: RuntimeSpecInput): Record<string, unk
   };
 }
 
-function buildMounts(input: RuntimeSpecInput, ownIpc: boolean): Mount[] {
-  const { spec, binds, init } = input;
+function buildMounts(input: RuntimeSpecInput): Mount[] {
+  const { spec, task, binds, init, shared } = input;
   const shm = spec.sharedMemorySize ?? SHM_MIB;
   const bind = (source: string, destination: string, readOnly: boolean): Mount => ({
     destination,
@@ -217,12 +227,11 @@ function buildMounts(input: RuntimeSpecInput, ownIpc: boolean): Mount[] {
     mount('/dev/pts', 'devpts', 'nosuid noexec newinstance ptmxmode=0666 mode=0620 gid=5'),
     mount('/sys', 'sysfs', sys),
     mount('/sys/fs/cgroup', 'cgroup', `${sys} relatime`),
-    ...(ownIpc
-      ? [
-          mount('/dev/mqueue', 'mqueue', 'nosuid noexec nodev'),
-          mount('/dev/shm', 'tmpfs', `nosuid noexec nodev mode=1777 size=${shm}m`),
-        ]
-      : [bind('/dev/mqueue', '/dev/mqueue', false), bind('/dev/shm', '/dev/shm', false)]),
+    // Of the namespace that it is mounted in, be it the machine's, which may not have it mounted itself.
+    mount('/dev/mqueue', 'mqueue', 'nosuid noexec nodev'),
+    ...(task.ipcMode === 'host' ? [bind('/dev/shm', '/dev/shm', false)] : []),
+    ...(task.ipcMode === 'task' && shared !== undefined ? [bind(shared.memory, '/dev/shm', false)] : []),
+    ...(task.ipcMode === undefined ? [mount('/dev/shm', 'tmpfs', `nosuid noexec nodev mode=1777 size=${shm}m`)] : []),
     ...spec.tmpfs.map(({ containerPath, size, mountOptions }) =>
       mount(absolute(containerPath, 'tmpfs'), 'tmpfs', ['nosuid', 'nodev', `size=${size}m`, ...mountOptions].join(' ')),
     ),
