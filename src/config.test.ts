@@ -44,7 +44,7 @@ for (const [env, says] of [
   [{ HOLDFAST_RUNTIME: 'lxc' }, /"lxc" is not one of auto/],
   [{ HOLDFAST_ACCESS_KEY_ID: 'AKIAX' }, /HOLDFAST_SECRET_ACCESS_KEY .* is missing/],
   [{ HOLDFAST_BLOBS: 's3://bucket/x' }, /only file:FOLDER is/],
-  [{ HOLDFAST_DATABASE_URL: 'postgres://localhost/x' }, /only the SQLite database/],
+  [{ HOLDFAST_DATABASE_URL: 'mysql://ann:secret@localhost/x' }, /^(?!.*secret).*no PostgreSQL address/],
   [{ HOLDFAST_GRACE: '1 day' }, /is not a time/],
   [{ HOLDFAST_PUBLIC_HOST: 'http://x/' }, /without a scheme/],
 ] as const) {

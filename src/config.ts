@@ -16,6 +16,8 @@ export interface ServerConfig {
   publicHost?: string;
   /** The first key, when it is set from outside. */
   firstKey?: { accessKeyId: string; secretAccessKey: string };
+  /** `postgres://…`, password and all: never to be logged. Absent: SQLite in the data folder. */
+  databaseUrl?: string;
   /** Absolute path of the folder of blobs. */
   blobsFolder: string;
   logLevel: LogLevel;
@@ -94,7 +96,7 @@ export const SETTINGS = [
     variable: 'HOLDFAST_DATABASE_URL',
     flag: 'database-url',
     value: 'URL',
-    help: 'metadata database (default: SQLite in the data folder)',
+    help: 'metadata database, postgres://USER:PASSWORD@HOST/NAME (default: SQLite in the data folder)',
   },
   {
     variable: 'HOLDFAST_BLOBS',
@@ -179,12 +181,6 @@ export function readConfig(env: Record<string, string | undefined>, flags: Recor
     const value = typeof given === 'string' && given !== '' ? given : 'fallback' in setting ? setting.fallback : undefined;
     if (value !== undefined) values[setting.flag] = value;
   }
-  if (values['database-url'] !== undefined) {
-    refuse(
-      'database-url',
-      'only the SQLite database in the data folder is supported; leave it unset and set HOLDFAST_DATA instead',
-    );
-  }
   const dataFolder = resolve(cwd, values.data ?? '');
   const firstKey = readFirstKey(values);
   return {
@@ -198,6 +194,7 @@ export function readConfig(env: Record<string, string | undefined>, flags: Recor
       ? { publicHost: matching(values, 'public-host', /^[^\s/@]{1,255}$/, 'a host, or host:port, without a scheme or path') }
       : {}),
     ...(firstKey ? { firstKey } : {}),
+    ...(values['database-url'] === undefined ? {} : { databaseUrl: readDatabaseUrl(values['database-url']) }),
     blobsFolder: readBlobs(values.blobs, cwd) ?? resolve(dataFolder, 'blobs'),
     logLevel: oneOf(values, 'log', LOG_LEVELS),
     tagImmutableMessage: oneOf(values, 'tag-immutable-message', ['as-mutability', 'tag'] as const),
@@ -243,6 +240,16 @@ function readFirstKey(values: Values): ServerConfig['firstKey'] {
   if (!/^[A-Za-z0-9_]{3,128}$/.test(accessKeyId)) refuse('access-key-id', 'must be 3 to 128 letters and digits');
   if (!/^[\x21-\x7e]{3,128}$/.test(secretAccessKey)) refuse('secret-access-key', 'must be 3 to 128 printable characters');
   return { accessKeyId, secretAccessKey };
+}
+
+/** Its text is not in the message: it has a password in it. */
+function readDatabaseUrl(value: string): string {
+  const protocol = URL.parse(value)?.protocol;
+  if (protocol === 'postgres:' || protocol === 'postgresql:') return value;
+  return refuse(
+    'database-url',
+    'is no PostgreSQL address: write postgres://USER:PASSWORD@HOST:PORT/NAME, or leave it unset for SQLite in the data folder',
+  );
 }
 
 function readBlobs(value: string | undefined, cwd: string): string | undefined {

@@ -13,6 +13,7 @@ import type { MetaStore } from './core/meta-store.ts';
 import type { FileSystem } from './drivers/blobs/file-system.ts';
 import { openFileBlobs } from './drivers/blobs/fs.ts';
 import { lockFolder } from './drivers/meta/folder-lock.ts';
+import type { PostgresMetaOptions } from './drivers/meta/postgres.ts';
 import { openSqliteMeta } from './drivers/meta/sqlite.ts';
 import { systemClock } from './drivers/system/clock.ts';
 import { openDataFolder } from './drivers/system/data-folder.ts';
@@ -95,12 +96,15 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
   const unlock = lockFolder(config.dataFolder);
 
   const fatal = Promise.withResolvers<string>();
-  const opened = await openSqliteMeta<AllTables>({
-    path: join(config.dataFolder, 'holdfast.db'),
+  const metaOptions = {
     migrations: [...registryMigrations, ...accessMigrations, ...lifecycleMigrations, ...taskMigrations, ...serviceMigrations],
     now: () => clock.now(),
-    onFatal: (reason) => fatal.resolve(reason),
-  });
+    onFatal: (reason: string) => fatal.resolve(reason),
+  };
+  const opened =
+    config.databaseUrl === undefined
+      ? await openSqliteMeta<AllTables>({ ...metaOptions, path: join(config.dataFolder, 'holdfast.db') })
+      : await openPostgres(config.databaseUrl, { ...metaOptions, warn: (message) => log.warn(message) });
   const meta = parts.meta?.(opened) ?? opened;
   const blobs = await openFileBlobs({
     root: config.blobsFolder,
@@ -274,4 +278,13 @@ function runQuietly(log: Logger, what: string, work: () => Promise<unknown>): vo
       error: error instanceof Error ? (error.stack ?? error.message) : String(error),
     }),
   );
+}
+
+/** Read only where it is asked for: who has none need not wait for it, nor keep it in memory. */
+async function openPostgres(
+  url: string,
+  options: Omit<PostgresMetaOptions, 'url'>,
+): Promise<MetaStore<AllTables> & { close(): Promise<void> }> {
+  const { openPostgresMeta } = await import('./drivers/meta/postgres.ts');
+  return openPostgresMeta<AllTables>({ ...options, url });
 }

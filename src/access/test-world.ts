@@ -1,11 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createManualClock } from '../core/clock.ts';
+import { openMeta } from '../../test/support/meta.ts';
 import type { IdSource } from '../core/ids.ts';
-import { openSqliteMeta } from '../drivers/meta/sqlite.ts';
 import { createAccess, type AccessOptions } from './access.ts';
 import { accessMigrations } from './migrations.ts';
 import type { AccessTables } from './schema.ts';
@@ -15,16 +12,7 @@ export const START = Date.UTC(2026, 10, 21, 12, 0, 0);
 
 /** A room on a database of its own, with a clock that stands still. `another()` is a second server on the same database. */
 export async function openAccess(test: TestContext) {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-access-'));
-  const meta = await openSqliteMeta<AccessTables>({
-    path: join(folder, 'meta.db'),
-    migrations: accessMigrations,
-    now: () => START,
-  });
-  test.after(async () => {
-    await meta.close();
-    await rm(folder, { recursive: true });
-  });
+  const meta = await openMeta<AccessTables>(test, accessMigrations, () => START);
   const clock = createManualClock(START);
   const ids: IdSource = { uuid: () => randomUUID(), bytes: (count) => randomBytes(count) };
   const another = (changes: Partial<AccessOptions> = {}) =>

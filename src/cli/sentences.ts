@@ -96,6 +96,7 @@ const sentences: FaultTable<string> = {
   'throttled': ({ retryAfterSeconds }) => `Too many requests. Try again in ${retryAfterSeconds} s.`,
   'storage-full': () => 'The disk of the data folder is full. Free some room; nothing that was acknowledged is lost.',
   'storage-failed': ({ reason }) => `The storage failed: ${reason}`,
+  'storage-unreachable': ({ reason }) => `The storage cannot be reached: ${reason}`,
 };
 
 export function faultSentence(fault: Fault): string {

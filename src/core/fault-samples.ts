@@ -85,4 +85,5 @@ export const FAULT_SAMPLES: { readonly [K in FaultKind]: FaultFacts[K] } = {
   'throttled': { retryAfterSeconds: 3 },
   'storage-full': {},
   'storage-failed': { reason: 'fsync' },
+  'storage-unreachable': { reason: 'connection refused' },
 };

@@ -114,6 +114,8 @@ export interface FaultFacts {
   'throttled': { retryAfterSeconds: number };
   'storage-full': Record<never, never>;
   'storage-failed': { reason: string };
+  /** Passing: the database is away for a moment. Nothing of the request was kept. */
+  'storage-unreachable': { reason: string };
 }
 
 export type FaultKind = keyof FaultFacts;

@@ -141,11 +141,11 @@ describe('holds', () => {
     await registry.holds.take(caller, repository, { digest, kind: 'task', holder: 'a' });
     await assert.rejects(
       registry.context.meta.transact((transaction) => transaction.deleteFrom('manifest').execute()),
-      /FOREIGN KEY/,
+      /FOREIGN KEY/i,
     );
     await assert.rejects(
       registry.context.meta.transact((transaction) => transaction.deleteFrom('repository').execute()),
-      /FOREIGN KEY/,
+      /FOREIGN KEY/i,
     );
   });
 });

@@ -118,7 +118,7 @@ describe('deleting an image', () => {
     await registry.context.meta.transact((transaction) => transaction.deleteFrom('repository_blob').execute());
     await assert.rejects(
       registry.context.meta.transact((transaction) => transaction.deleteFrom('blob').execute()),
-      /FOREIGN KEY/,
+      /FOREIGN KEY/i,
     );
   });
 });

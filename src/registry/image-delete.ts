@@ -188,7 +188,7 @@ export async function moveToDeleted(
       coalesce((select '["' || string_agg(tag.name, '","' order by tag.name) || '"]' from tag where tag.manifest_id = manifest.id), '[]'),
       pushed_at, pushed_by, pulled_at, storage_class, archived_at, activated_at,
       ${number(now)}, ${number(now + options.graceMs)}, ${text(caller.principal)}, ${text(which.cause)}, ${text(which.run ?? null)}, body
-    from manifest where ${selected}`.execute(transaction);
+    from manifest where ${selected} order by manifest.id`.execute(transaction);
   await sql`
     insert into deleted_blob (deleted_manifest_id, digest)
     select deleted_manifest.id, manifest_blob.digest
@@ -201,7 +201,7 @@ export async function moveToDeleted(
     insert into tag_event (account, region, repository, tag, at, old_digest, new_digest, principal, cause)
     select ${text(account)}, ${text(region)}, ${text(name)}, tag.name, ${number(at)}, manifest.digest, null, ${text(caller.principal)}, ${text(which.cause)}
     from manifest inner join tag on tag.manifest_id = manifest.id
-    where ${selected}`.execute(transaction);
+    where ${selected} order by manifest.id, tag.name`.execute(transaction);
 
   if (images === undefined) {
     await transaction.deleteFrom('tag').where('repository_id', '=', repository.id).execute();

@@ -11,7 +11,6 @@ import { digestOf, type Digest } from '../../src/core/digest.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import type { MetaStore } from '../../src/core/meta-store.ts';
 import { openFileBlobs } from '../../src/drivers/blobs/fs.ts';
-import { openSqliteMeta } from '../../src/drivers/meta/sqlite.ts';
 import { systemClock } from '../../src/drivers/system/clock.ts';
 import { systemIds } from '../../src/drivers/system/ids.ts';
 import { createLifecycle } from '../../src/lifecycle/create-lifecycle.ts';
@@ -30,6 +29,7 @@ import { createEcrFaults } from '../../src/wire/ecr/faults.ts';
 import { createEcrService } from '../../src/wire/ecr/service.ts';
 import { closeHttpServer, createHttpServer } from '../../src/wire/http/server.ts';
 import { createOciWire } from '../../src/wire/oci/handler.ts';
+import { createMeta } from './meta.ts';
 
 export const ACCOUNT = '123456789012';
 export const REGIONS = ['us-east-1', 'eu-west-1'];
@@ -76,11 +76,10 @@ export async function startAwsServer(test: Pick<TestContext, 'after'>): Promise<
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-aws-'));
   const clock = systemClock;
   const ids = systemIds;
-  const meta = await openSqliteMeta<RegistryTables & AccessTables>({
-    path: join(folder, 'meta.db'),
-    migrations: [...registryMigrations, ...accessMigrations, ...lifecycleMigrations],
-    now: clock.now,
-  });
+  const meta = await createMeta<RegistryTables & AccessTables>(
+    [...registryMigrations, ...accessMigrations, ...lifecycleMigrations],
+    clock.now,
+  );
   const blobs = await openFileBlobs({ root: join(folder, 'blobs'), log: silentLogger });
   const registry = createRegistry({ meta: meta as unknown as MetaStore<RegistryTables>, blobs, clock, ids, log: silentLogger });
   const lifecycle = createLifecycle({

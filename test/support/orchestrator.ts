@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createManualClock } from '../../src/core/clock.ts';
 import { digestOf, type Digest } from '../../src/core/digest.ts';
@@ -10,7 +7,6 @@ import type { MetaStore } from '../../src/core/meta-store.ts';
 import { parseReference } from '../../src/core/reference.ts';
 import type { RepositoryName } from '../../src/core/repository-name.ts';
 import { createManualTimers } from '../../src/core/timers.ts';
-import { openSqliteMeta } from '../../src/drivers/meta/sqlite.ts';
 import type { Behaviour } from '../../src/drivers/runtime/simulated-behaviour.ts';
 import { createSimulatedRuntime } from '../../src/drivers/runtime/simulated.ts';
 import type { OrchestratorContext, OrchestratorSettings, OrchestratorTables } from '../../src/orchestrator/context.ts';
@@ -29,6 +25,7 @@ import type { Registry, Repository } from '../../src/registry/registry.ts';
 import { createRepositories } from '../../src/registry/repositories.ts';
 import type { RegistryTables } from '../../src/registry/schema.ts';
 import { caller, imageManifest } from './registry.ts';
+import { createMeta } from './meta.ts';
 import { createLife, type Life } from './server-life.ts';
 
 /** What image names of the test's own registry begin with. */
@@ -81,12 +78,7 @@ export interface WorldOptions {
 }
 
 export async function createWorld(test: Pick<TestContext, 'after'>, options: WorldOptions = {}): Promise<World> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-orchestrator-'));
-  const opened = await openSqliteMeta<OrchestratorTables>({
-    path: join(folder, 'meta.db'),
-    migrations: [...registryMigrations, ...taskMigrations, ...serviceMigrations],
-    now: () => 0,
-  });
+  const opened = await createMeta<OrchestratorTables>([...registryMigrations, ...taskMigrations, ...serviceMigrations]);
   const clock = createManualClock(1_700_000_000_000);
   const timers = createManualTimers(clock);
   const ids = createDistinctIds();
@@ -169,7 +161,6 @@ export async function createWorld(test: Pick<TestContext, 'after'>, options: Wor
     await orchestrator.close();
     await runtime.close();
     await opened.close();
-    await rm(folder, { recursive: true });
   });
   await orchestrator!.start();
   await orchestrator!.operations.CreateCluster(caller, { clusterName: 'default' });

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createManualClock } from '../../src/core/clock.ts';
 import { digestOf, type Digest } from '../../src/core/digest.ts';
@@ -10,7 +7,6 @@ import { MediaType } from '../../src/core/media-type.ts';
 import type { MetaStore } from '../../src/core/meta-store.ts';
 import type { Caller } from '../../src/core/place.ts';
 import type { RepositoryName } from '../../src/core/repository-name.ts';
-import { openSqliteMeta } from '../../src/drivers/meta/sqlite.ts';
 import { lifecycleMigrations } from '../../src/lifecycle/migrations.ts';
 import { createAuditLog } from '../../src/registry/audit.ts';
 import { defaultRegistryOptions, type RegistryContext, type RegistryOptions } from '../../src/registry/context.ts';
@@ -22,6 +18,7 @@ import type { AuditLog, Holds, Images, Repositories, Repository, TagHistory } fr
 import { createRepositories } from '../../src/registry/repositories.ts';
 import type { RegistryTables } from '../../src/registry/schema.ts';
 import { createTagHistory } from '../../src/registry/tag-history.ts';
+import { openMeta } from './meta.ts';
 
 export const caller: Caller = { account: '123456789012', region: 'us-east-1', principal: 'arn:aws:iam::123456789012:user/ann' };
 
@@ -38,17 +35,7 @@ export function createCountingIds(): IdSource {
 export async function openTestMeta(
   test: Pick<TestContext, 'after'>,
 ): Promise<MetaStore<RegistryTables> & { close(): Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'holdfast-registry-'));
-  const meta = await openSqliteMeta<RegistryTables>({
-    path: join(folder, 'meta.db'),
-    migrations: [...registryMigrations, ...lifecycleMigrations],
-    now: () => 0,
-  });
-  test.after(async () => {
-    await meta.close();
-    await rm(folder, { recursive: true });
-  });
-  return meta;
+  return openMeta<RegistryTables>(test, [...registryMigrations, ...lifecycleMigrations]);
 }
 
 export interface TestRegistry {

@@ -10,6 +10,7 @@ import {
   type QueryResult,
 } from 'kysely';
 import { Fault } from '../../core/fault.ts';
+import { createQueue } from './queue.ts';
 
 /** Statements kept compiled for each connection; the oldest goes first. */
 const STATEMENTS = 500;
@@ -194,33 +195,4 @@ function createStatementCache(database: DatabaseSync): (sql: string) => Prepared
 function resultCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('errcode' in error) || typeof error.errcode !== 'number') return undefined;
   return error.errcode & 0xff;
-}
-
-/** First come, first served. */
-function createQueue(): { enter(): Promise<void>; leave(): void } {
-  const waiting: (() => void)[] = [];
-  let head = 0;
-  let taken = false;
-  return {
-    enter() {
-      if (!taken) {
-        taken = true;
-        return Promise.resolve();
-      }
-      return new Promise((resolve) => waiting.push(resolve));
-    },
-    leave() {
-      const next = waiting[head];
-      if (next === undefined) {
-        taken = false;
-        return;
-      }
-      head += 1;
-      if (head > 1000 && head * 2 > waiting.length) {
-        waiting.splice(0, head);
-        head = 0;
-      }
-      next();
-    },
-  };
 }

@@ -203,6 +203,7 @@ export function createEcrFaults(options: { tagImmutableMessage?: TagImmutableWor
       clientError('ValidationException', `${operation} is not supported by this registry. ${instead}`),
     'storage-full': () => serverError('The disk of the registry is full.'),
     'storage-failed': () => serverError('The storage of the registry failed.'),
+    'storage-unreachable': () => serverError('The database of the registry cannot be reached. Try again.'),
   };
 }
 

@@ -22,6 +22,11 @@ export const ecsFaults: FaultTable<AwsError> = {
     clientError('UnsupportedFeatureException', `${operation} is not supported. ${instead}`),
   'storage-full': () => ({ type: 'ServerException', message: 'The disk of the server is full.', status: 500 }),
   'storage-failed': () => ({ type: 'ServerException', message: 'The storage of the server failed.', status: 500 }),
+  'storage-unreachable': () => ({
+    type: 'ServerException',
+    message: 'The database of the server cannot be reached. Try again.',
+    status: 500,
+  }),
 };
 
 /** For what is a bug or a broken machine; the cause is in the log under the request id. */

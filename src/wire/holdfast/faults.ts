@@ -122,6 +122,8 @@ export const apiFaults: FaultTable<ApiError> = {
   'storage-full': () =>
     error(507, 'The disk of the registry is full. Nothing of this request was kept; free some room and try again.'),
   'storage-failed': () => error(503, 'The storage of the registry failed, so it takes no more content. Its log says why.'),
+  'storage-unreachable': () =>
+    error(503, 'The database of the server cannot be reached. Nothing of this request was kept; try again.'),
 };
 
 /** A list in a sentence, cut after five. */

@@ -149,6 +149,12 @@ export function createOciFaults(options: { tagImmutableMessage?: TagImmutableWor
       ),
     'storage-failed': () =>
       error(503, 'STORAGE_FAILED', 'The storage of the registry failed, so it takes no more content. Its log says why.'),
+    'storage-unreachable': () =>
+      error(
+        503,
+        'STORAGE_UNREACHABLE',
+        'The database of the registry cannot be reached. Nothing of this request was kept; try again.',
+      ),
   };
 }
 
