@@ -279,7 +279,7 @@ async function readProblem(folder: string): Promise<string> {
     }
   };
   const problem = await words('problem');
-  if (problem !== '') return `its files cannot be mounted: ${problem.slice(0, 500)}`;
+  if (problem !== '') return `its files cannot be made: ${problem.slice(0, 500)}`;
   const lines = (await words('runtime.log')).split('\n').reverse();
   for (const line of lines) {
     const message = /"msg":("(?:[^"\\]|\\.)*")/.exec(line)?.[1];

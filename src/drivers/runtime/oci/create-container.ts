@@ -1,5 +1,6 @@
 import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
+import { posix } from 'node:path';
 import { ContainerError } from '../../../core/container-error.ts';
 import type { IdSource } from '../../../core/ids.ts';
 import type { ContainerToCreate } from '../../../orchestrator/container-engine.ts';
@@ -11,7 +12,7 @@ import type { HostPorts } from './host-ports.ts';
 import type { StoredImage } from './image-store.ts';
 import { findUser } from './image-user.ts';
 import type { LayerStore } from './layer-store.ts';
-import { createLayerView } from './layer-view.ts';
+import { createLayerView, type LayerView } from './layer-view.ts';
 import { NAMESPACE_FOLDER, type Networks } from './networks.ts';
 import { sharedMemoryPath } from './shared-namespaces.ts';
 import { layersOf, sharedKey, type ContainerRecord, type Records, type TaskRecord } from './records.ts';
@@ -102,7 +103,8 @@ export async function createContainer(
     const hostname = spec.hostname || (isHostNetwork ? os.hostname() : id.slice(0, 12));
     const view = createLayerView(layersOf(record));
     const user = await findUser(view, spec.user || image.config.user);
-    record.binds = await chooseVolumes(deps, task, spec, siblings);
+    record.binds = [...(await makeImageVolumes(folder, image, spec)), ...(await chooseVolumes(deps, task, spec, siblings))];
+    await fillVolumes(folder, view, task, image, spec, record.binds);
     const runtimeSpec = buildRuntimeSpec({
       task,
       spec,
@@ -192,6 +194,50 @@ async function writeHostFiles(
     binds.push({ source: `${folder}/${name}`, destination: `/etc/${name}`, readOnly: false });
   }
   return binds;
+}
+
+/** A folder for each path that the image wants one for; it goes with the container. */
+async function makeImageVolumes(folder: string, image: StoredImage, spec: ContainerSpec): Promise<Bind[]> {
+  const taken = new Set([...spec.mountPoints, ...spec.tmpfs].map(({ containerPath }) => posix.normalize(containerPath)));
+  const binds: Bind[] = [];
+  for (const [index, path] of image.config.volumes.map((each) => posix.normalize(`/${each}`)).entries()) {
+    if (path === '/')
+      throw new ContainerError('CannotCreateContainerError', 'the image wants a volume in place of its root folder');
+    if (taken.has(path)) continue;
+    const source = `${folder}/volumes/${index}`;
+    await fs.mkdir(source, { recursive: true, mode: 0o755 });
+    binds.push({ source, destination: path, readOnly: false });
+  }
+  return binds;
+}
+
+/**
+ * Has the volumes that the image names filled with what it has at their paths, if they are empty: as Docker and Fargate do it.
+ * What is copied where is left for the container's parent, which sees all layers as one.
+ */
+async function fillVolumes(
+  folder: string,
+  view: LayerView,
+  task: TaskSpec,
+  image: StoredImage,
+  spec: ContainerSpec,
+  binds: Bind[],
+): Promise<void> {
+  const named = new Set(image.config.volumes.map((path) => posix.normalize(`/${path}`)));
+  const ofHost = new Set(task.volumes.flatMap(({ name, hostPath }) => (hostPath === undefined ? [] : [name])));
+  const foreign = new Set(
+    spec.mountPoints
+      .filter(({ sourceVolume }) => ofHost.has(sourceVolume))
+      .map(({ containerPath }) => posix.normalize(containerPath)),
+  );
+  const lines: string[] = [];
+  for (const { source, destination } of binds) {
+    const path = posix.normalize(destination);
+    if (!named.has(path) || foreign.has(path) || path.includes('\n') || (await fs.readdir(source)).length > 0) continue;
+    const { kind, at } = await view.find(path);
+    if (kind === 'folder' && !at.includes('\n')) lines.push(at, source);
+  }
+  if (lines.length > 0) await fs.writeFile(`${folder}/fill`, `${lines.join('\n')}\n`, { mode: 0o600 });
 }
 
 async function chooseVolumes(

@@ -47,7 +47,7 @@ describe('the account of a container', () => {
     '/etc/group': 'app:x:20:\nmore:x:30:other,app\nhuge:x:4294967295:\n',
   };
   const view: LayerView = {
-    find: () => Promise.resolve({ kind: 'missing' }),
+    find: () => Promise.resolve({ kind: 'missing', at: '' }),
     kindOf: () => Promise.resolve('missing'),
     read: (path) => Promise.resolve(files[path] === undefined ? undefined : Buffer.from(files[path])),
   };

@@ -16,6 +16,8 @@ export interface Found {
   kind: Exclude<Kind, 'link'>;
   /** Where it is on this machine. */
   path?: string;
+  /** Where it is in the container, with no link on the way; empty for the root. */
+  at: string;
 }
 
 export interface LayerOfView {
@@ -64,7 +66,7 @@ export function createLayerView(layers: LayerOfView[]): LayerView {
     const ahead = split(path).reverse();
     let at = '';
     let links = 0;
-    let last: Found = layers[0] === undefined ? { kind: 'folder' } : { kind: 'folder', path: layers[0].path };
+    let last: Omit<Found, 'at'> = layers[0] === undefined ? { kind: 'folder' } : { kind: 'folder', path: layers[0].path };
     for (let name = ahead.pop(); name !== undefined; name = ahead.pop()) {
       if (name === '..') {
         at = at.slice(0, Math.max(0, at.lastIndexOf('/')));
@@ -73,17 +75,17 @@ export function createLayerView(layers: LayerOfView[]): LayerView {
       }
       const seen = await look(`${at}/${name}`);
       if (seen.kind === 'link') {
-        if (++links > DEEPEST_LINKS) return { kind: 'missing' };
+        if (++links > DEEPEST_LINKS) return { kind: 'missing', at };
         const target = seen.target ?? '';
         if (target.startsWith('/')) at = '';
         ahead.push(...split(target).reverse());
         continue;
       }
-      if (seen.kind !== 'folder' && ahead.length > 0) return { kind: 'missing' };
+      if (seen.kind !== 'folder' && ahead.length > 0) return { kind: 'missing', at };
       at = `${at}/${name}`;
       last = seen.path === undefined ? { kind: seen.kind } : { kind: seen.kind, path: seen.path };
     }
-    return last;
+    return { ...last, at };
   }
 
   return {

@@ -10,7 +10,17 @@ import type { ContainerSpec, TaskSpec } from '../../../orchestrator/ports.ts';
 import { systemClock } from '../../system/clock.ts';
 import { systemIds } from '../../system/ids.ts';
 import { openOciEngine } from './oci-engine.ts';
-import { busyboxLayer, containerSpec, createTestImages, file, link, pinned, reasonToSkip, taskSpec } from './testing.ts';
+import {
+  busyboxLayer,
+  containerSpec,
+  createTestImages,
+  file,
+  folder as folder_,
+  link,
+  pinned,
+  reasonToSkip,
+  taskSpec,
+} from './testing.ts';
 
 const skip = await reasonToSkip();
 
@@ -103,6 +113,39 @@ describe('containers by crun or runc', { skip, timeout: 120_000 }, () => {
     assert.equal(found?.state, 'exited');
     assert.equal(found?.exitCode, 7);
     assert.equal(exits.filter(({ taskId }) => taskId === task.id).length, 1);
+  });
+
+  it("begins the volumes that an image names with the image's own files, once", async () => {
+    const withVolumes = await images.add(
+      [
+        await busyboxLayer(),
+        [folder_('data', { mode: 0o1770, uid: 1000 }), file('data/of-image', 'hello'), link('away', '../../../../etc')],
+      ],
+      { Volumes: { '/data': {}, '/away': {}, '/new': {}, '/given': {} } },
+    );
+    await engine.pull(pinned(withVolumes));
+    const script =
+      'ls -A /data; stat -c "%a %u" /data; cat /away/passwd | head -n 1; ls -A /new; echo more > /data/more; ls /given';
+    const task = newTask(
+      {
+        command: ['/bin/sh', '-c', script],
+        readonlyRootFilesystem: true,
+        mountPoints: [{ sourceVolume: 'given', containerPath: '/given', readOnly: false }],
+      },
+      'none',
+      { volumes: [{ name: 'given', hostPath: '/usr/share/common-licenses' }] },
+    );
+    await launch(task, withVolumes);
+    await exitOf(task);
+    const first = ['of-image', '1770 1000', 'root:x:0:0:root:/root:/bin/sh'];
+    const given = await fs.readdir('/usr/share/common-licenses');
+    const lines = (await outputOf(task)).split('\n').map((line) => line.replace('stdout: ', ''));
+    assert.deepEqual(lines, [...first, ...given.sort()]);
+    exits.length = 0;
+    await engine.start({ taskId: task.id, name: 'a' });
+    await exitOf(task);
+    const again = (await outputOf(task)).split('\n').map((line) => line.replace('stdout: ', ''));
+    assert.deepEqual(again.slice(lines.length, lines.length + 3), ['more', 'of-image', '1770 1000']);
   });
 
   it('gives environment, user, working folder and host name', async () => {

@@ -16,6 +16,13 @@ read -r stat < /proc/self/stat
 echo "$boot $stat" > "$run/parent"
 end() { echo "$1 $2" > "$run/exit"; }
 mount -t overlay -o "$overlay" overlay rootfs 2> "$run/problem" || { end 125 0; exit; }
+# Volumes begin with what the image has there, the first time. The server has seen that no link is on the way.
+if [ -e fill ]; then
+  while IFS= read -r from && IFS= read -r to; do
+    cp -a "rootfs$from/." "$to" 2>> "$run/problem" || { end 125 0; exit; }
+  done < fill
+  rm fill
+fi
 # Before 1.31, crun takes no machine that has controllers in both generations of cgroups.
 case $runtime in *crun) [ -d /sys/fs/cgroup/unified ] && umount /sys/fs/cgroup/unified 2> /dev/null ;; esac
 case $input in open | terminal) exec 0<> stdin ;; *) exec 0< /dev/null ;; esac
