@@ -3,7 +3,7 @@ import type { JsonObject } from '../core/json.ts';
 import { lastPart, numberOf, objectsOf, openAwsApi, textOf, type AwsApi } from './aws-api.ts';
 import { jsonOption, UsageError, writeJson, writeLine, type Command } from './command.ts';
 import { clusterOf } from './find-service.ts';
-import { formatTime, printable } from './format.ts';
+import { formatDuration, printable } from './format.ts';
 import { formatTable, tableWidth } from './table.ts';
 
 /** A deployment with the images of its revision. */
@@ -44,7 +44,7 @@ export const deployments: Command = {
         const images = deployment.images.length === 0 ? [{ container: '-', image: '-' }] : deployment.images;
         return images.map((image: ShownDeployment['images'][number], index) => [
           index === 0 ? `${deployment.current ? '* ' : '  '}${deployment.revision}` : '',
-          index === 0 ? formatTime(deployment.createdAt).slice(0, 16) : '',
+          index === 0 ? formatDuration(Math.max(0, context.now() - deployment.createdAt)) : '',
           index === 0 ? deployment.taskDefinition : '',
           index === 0 ? deployment.status : '',
           image.container,
@@ -54,11 +54,11 @@ export const deployments: Command = {
       if (rows.length > 0) {
         const columns = [
           { header: '  REVISION', cut: 'never' as const },
-          'CREATED',
-          'TASK DEFINITION',
-          'STATUS',
-          'CONTAINER',
-          'DIGEST',
+          { header: 'AGE', cut: 'never' as const },
+          { header: 'TASK DEFINITION', cut: 'middle' as const },
+          { header: 'STATUS', cut: 'end' as const },
+          { header: 'CONTAINER', cut: 'end' as const },
+          { header: 'DIGEST', cut: 'never' as const },
         ];
         context.stdout.write(formatTable(columns, rows, tableWidth(context.stdout)));
       }

@@ -81,7 +81,7 @@ function showTasks(context: CommandContext, tasks: ShownTask[]): void {
     { header: 'DIGEST', cut: 'never' as const },
     'STATE',
     'AGE',
-    { header: 'TAG MOVED TO', cut: 'never' as const },
+    { header: 'TAG MOVED TO', cut: 'never' as const, whenFilled: true },
   ];
   context.stdout.write(formatTable(columns, rows, tableWidth(context.stdout)));
 }

@@ -38,3 +38,29 @@ test('as many rows as anybody has', () => {
   const rows = Array.from({ length: 300_000 }, (_, index) => [index]);
   assert.ok(formatTable(['A'], rows, 80).endsWith('299999\n'));
 });
+
+test('a column for what is rare is there only when something is in it', () => {
+  const columns = ['NAME', { header: 'MOVED', whenFilled: true }];
+  assert.equal(
+    formatTable(
+      columns,
+      [
+        ['a', ''],
+        ['b', ''],
+      ],
+      80,
+    ),
+    'NAME\na\nb\n',
+  );
+  assert.equal(
+    formatTable(
+      columns,
+      [
+        ['a', ''],
+        ['b', 'yes'],
+      ],
+      80,
+    ),
+    'NAME  MOVED\na\nb     yes\n',
+  );
+});

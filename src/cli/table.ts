@@ -5,6 +5,8 @@ export interface Column {
   align?: 'left' | 'right';
   /** Where a text too long for the terminal is cut: `middle` keeps both ends of a path or an ARN. `never` keeps it whole. */
   cut?: 'end' | 'middle' | 'never';
+  /** Left out where no row has anything in it. */
+  whenFilled?: boolean;
 }
 
 const narrowest = 8;
@@ -14,8 +16,12 @@ const narrowest = 8;
  * first). Cells may hold anything from outside: control characters are shown as `?`. Ends with a newline.
  */
 export function formatTable(columns: (Column | string)[], rows: (string | number | undefined)[][], width: number): string {
-  const shape = columns.map((column): Column => (typeof column === 'string' ? { header: column } : column));
-  const cells = rows.map((row) => shape.map((_, index) => printable(String(row[index] ?? '-'))));
+  const all = columns.map((column): Column => (typeof column === 'string' ? { header: column } : column));
+  const isShown = all.map(({ whenFilled }, index) => whenFilled !== true || rows.some((row) => row[index] !== ''));
+  const shape = all.filter((_, index) => isShown[index]);
+  const cells = rows.map((row) =>
+    all.map((_, index) => printable(String(row[index] ?? '-'))).filter((_, index) => isShown[index]),
+  );
   const lines = [shape.map(({ header }) => header), ...cells];
   const widths = fit(
     shape,

@@ -109,6 +109,7 @@ describe('what runs, for a person: ps, deployments, rollback', () => {
       assert.deepEqual([task.service, task.state], ['web', 'RUNNING']);
       assert.deepEqual([task.containers[0]?.digest, task.containers[0]?.tagMovedTo], [first.digest, undefined]);
     }
+    assert.match(await ok(server, 'ps'), /^TASK +SERVICE +CONTAINER +IMAGE +DIGEST +STATE +AGE$/m);
     await push(second, 'second');
     const moved = await tasks('web');
     assert.equal(moved.length, 2);
@@ -144,6 +145,7 @@ describe('what runs, for a person: ps, deployments, rollback', () => {
       ],
     );
     const table = await ok(server, 'deployments', 'web');
+    assert.match(table, /^ {2}REVISION +AGE +TASK DEFINITION +STATUS +CONTAINER +DIGEST$/m);
     assert.match(table, new RegExp(`^\\* ${before?.revision} .*${short(first.digest)}$`, 'm'));
 
     assert.equal((await ok(server, 'rollback', 'web', latest?.revision ?? '')).trim(), latest?.revision);
