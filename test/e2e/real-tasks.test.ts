@@ -110,4 +110,22 @@ describe('real tasks', { skip: noRealTasks, timeout: 300_000 }, () => {
     ]);
     assert.equal(open.output, 'open\nno terminal\n');
   });
+
+  test('reach those that they link to by their names, wherever these stand in the list', async () => {
+    const ask = 'until wget -q -O - http://bee/word; do sleep 0.1; grep -q bee /etc/hosts || exit 1; done';
+    const serve = 'mkdir /w; echo linked > /w/word; exec httpd -f -p 80 -h /w';
+    const { output } = await tasks.run(
+      [
+        { name: 'first', ...sh(ask), links: ['second:bee'] },
+        { name: 'second', essential: false, ...sh(serve), stopTimeout: 1 },
+      ],
+      { networkMode: 'bridge' },
+    );
+    assert.equal(output, 'linked\n');
+  });
+
+  test('have every right that this machine has when they are privileged', async () => {
+    const { output, task } = await tasks.run([{ ...sh('mount -t tmpfs none /tmp && echo mounted'), privileged: true }]);
+    assert.equal(output, 'mounted\n', task.containers?.[0]?.reason);
+  });
 });

@@ -46,12 +46,16 @@ export function advanceStart(step: Step): void {
     container.phase = 'starting';
     effects.push({ kind: 'start', name: container.name });
   }
-  // A volume of a container that could not be made keeps others waiting for ever.
+  // A container that could not be made keeps others waiting for ever.
   const orphan = spec.containers.find(
     (own) => containerState(state, own.name).phase === 'pulled' && sourcesOf(own).some((source) => isGone(state, source)),
   );
   if (orphan !== undefined)
-    return failDependency(step, orphan.name, `container ${orphan.name} takes volumes from a container that could not be created`);
+    return failDependency(
+      step,
+      orphan.name,
+      `container ${orphan.name} takes volumes from, or links to, a container that could not be created`,
+    );
   runWhenAllHaveStarted(step);
 }
 

@@ -5,13 +5,17 @@ export type Dependency = ContainerSpec['dependsOn'][number];
 
 /** What a container waits for before it starts: `dependsOn`, and those that it links to, which must run. */
 export function dependenciesOf(container: ContainerSpec): Dependency[] {
-  const linked = container.links.map((link): Dependency => ({ containerName: link.split(':')[0] ?? link, condition: 'START' }));
+  const linked = container.links.map((link): Dependency => ({ containerName: linkedName(link), condition: 'START' }));
   return [...container.dependsOn, ...linked];
 }
 
-/** Those whose containers must be there before this one can be made. */
-export function sourcesOf(container: ContainerSpec): string[] {
-  return container.volumesFrom.map(({ sourceContainer }) => sourceContainer);
+/** Those whose containers must be there before this one can be made: it has their volumes, or their address by a name. */
+export function sourcesOf({ volumesFrom, links }: ContainerSpec): string[] {
+  return [...volumesFrom.map(({ sourceContainer }) => sourceContainer), ...links.map(linkedName)];
+}
+
+function linkedName(link: string): string {
+  return link.split(':')[0] ?? link;
 }
 
 /** Those that wait for `name`, and so stop before it. */

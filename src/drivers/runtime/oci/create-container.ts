@@ -27,6 +27,7 @@ export interface CreateDeps {
   cgroups: Cgroups;
   ids: IdSource;
   sharedVolumes: string;
+  bounds: ReadonlySet<string>;
 }
 
 const INITS = ['/usr/bin/tini-static', '/usr/bin/docker-init', '/usr/bin/catatonit', '/usr/libexec/podman/catatonit'];
@@ -123,6 +124,7 @@ export async function createContainer(
       ...(taskRecord.holder === undefined
         ? {}
         : { shared: { holder: taskRecord.holder, memory: sharedMemoryPath(sharedKey(taskRecord)) } }),
+      bounds: deps.bounds,
       hasCgroupNamespace: deps.cgroups.version === 2,
       architecture: os.arch(),
       mostOpenFiles: await readOpenFilesLimit(),

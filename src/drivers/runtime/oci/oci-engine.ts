@@ -8,6 +8,7 @@ import type { IdSource } from '../../../core/ids.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { ContainerEngine, ContainerExit, ContainerKey, TaskPlace } from '../../../orchestrator/container-engine.ts';
 import type { TaskSpec } from '../../../orchestrator/ports.ts';
+import { parseBounds } from './capabilities.ts';
 import { findCgroups } from './cgroups.ts';
 import { readLogs, turnOver } from './container-logs.ts';
 import { createContainerRunner } from './container-runner.ts';
@@ -63,6 +64,7 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
   const stateFolder = `${folder}/runtime`;
   const cgroups = findCgroups();
   await checkMachine({ folder, runtime, stateFolder, ids, cgroups });
+  const bounds = parseBounds(await fs.readFile('/proc/self/status', 'utf8'));
   const records = openRecords(folder);
   const sharedVolumes = `${folder}/volumes`;
   const layers = await openLayerStore({ folder, ids, log, bootId });
@@ -232,7 +234,7 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
       const image = await images.find(container.image.digest);
       if (image === undefined)
         throw new ContainerError('CannotCreateContainerError', `the image ${container.image.digest} has not been pulled`);
-      const deps = { records, layers, networks, ports, cgroups, ids, sharedVolumes };
+      const deps = { records, layers, networks, ports, cgroups, ids, sharedVolumes, bounds };
       const record = await createContainer(deps, spec, task.record, container, image, [...task.containers.values()]);
       task.containers.set(record.name, record);
       return { runtimeId: record.id };

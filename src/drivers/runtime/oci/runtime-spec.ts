@@ -23,6 +23,8 @@ export interface RuntimeSpecInput {
   /** A program of this machine that may be the first process, and passes signals on. */
   init?: string;
   hasCgroupNamespace: boolean;
+  /** Capabilities that this machine has to give. */
+  bounds: ReadonlySet<string>;
   architecture: string;
   /** What this process may have open itself: root may lack the right to give more. */
   mostOpenFiles: number;
@@ -90,7 +92,7 @@ const READ_ONLY = '/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger'.s
  */
 export function buildRuntimeSpec(input: RuntimeSpecInput): RuntimeSpec {
   const { spec, task, user, network } = input;
-  const capabilities = chooseCapabilities(spec.capabilities.add, spec.capabilities.drop, spec.privileged);
+  const capabilities = chooseCapabilities(spec.capabilities.add, spec.capabilities.drop, spec.privileged, input.bounds);
   return {
     ociVersion: '1.0.2',
     process: {
