@@ -15,7 +15,7 @@ export function showPreview(context: CommandContext, preview: PreviewDocument, o
   for (const { message } of preview.warnings) writeLine(stdout, `Warning: ${printable(message)}`);
   if (preview.images.length === 0) return;
   writeLine(stdout);
-  const staying = preview.images.filter(({ verdict }) => verdict === 'keep');
+  const staying = preview.images.filter((row) => verdictWord(row) === 'keep');
   const hidden = options.all ? 0 : Math.max(0, staying.length - KEPT_ROWS);
   const skip = new Set(staying.slice(0, hidden));
   const now = Date.parse(preview.evaluatedAt);
@@ -38,7 +38,7 @@ export function showPreview(context: CommandContext, preview: PreviewDocument, o
 
 function cells(row: PreviewRow, now: number): string[] {
   return [
-    row.verdict,
+    verdictWord(row),
     row.rule === undefined ? '-' : String(row.rule),
     isDigest(row.digest) ? shortDigest(row.digest).replace(/^sha256:/, '') : row.digest,
     row.tags.length === 0 ? '-' : row.tags.join(' '),
@@ -47,26 +47,45 @@ function cells(row: PreviewRow, now: number): string[] {
   ];
 }
 
+/** `later`: it stays for now, and follows another that goes. */
+export function verdictWord({ verdict, reason }: PreviewRow): PreviewRow['verdict'] | 'later' {
+  return 'goes' in reason && reason.goes ? 'later' : verdict;
+}
+
 /** What a preview comes to, in sentences. */
 export function summaryLines({ repository, summary, images }: PreviewDocument): string[] {
-  const { expiring, archiving, held, keeping, tagsGoing, bytesFreed, bytesFreedWithEntries, entriesLeft = 0 } = summary;
+  const { expiring, archiving, held, keeping, tagsGoing, bytesFreed, bytesFreedWithEntries } = summary;
+  const { entriesLeft = 0, referrersGoing = 0, findingsGoing } = summary;
   const declared = images.reduce((sum, row) => sum + (row.verdict === 'expire' ? row.imageBytes : 0), 0);
-  const bytes =
-    bytesFreed === undefined
-      ? `up to ${formatBytes(declared)} (shared layers are not known here)`
-      : `${formatBytes(bytesFreed)} (as declared: ${formatBytes(declared)})`;
+  const later = images.filter((row) => verdictWord(row) === 'later').length;
+  const outcomes = [
+    `${expiring} ${expiring === 1 ? 'expires' : 'expire'}${tagsGoing > 0 ? `, with ${many(tagsGoing, 'tag')}` : ''}`,
+    ...(archiving > 0 ? [`${archiving} ${archiving === 1 ? 'goes' : 'go'} into the archive`] : []),
+    ...(held > 0 ? [`${held} ${held === 1 ? 'is' : 'are'} held`] : []),
+    `${keeping} ${keeping === 1 ? 'stays' : 'stay'}${later > 0 ? `, ${later} of them for now` : ''}`,
+  ];
   return [
-    `${printable(repository)}: ${summary.images} images; ${expiring} expire with ${tagsGoing} tags, ${archiving} go into the archive, ${held} are held, ${keeping} stay.`,
-    ...(expiring > 0 ? [`Comes free: ${bytes}.`] : []),
+    `${printable(repository)}: ${many(summary.images, 'image')}. ${outcomes.join('; ')}.`,
+    ...(expiring === 0
+      ? []
+      : bytesFreed === undefined
+        ? [`At most ${formatBytes(declared)} come free: what layers they share is not known here.`]
+        : [`${formatBytes(bytesFreed)} come free. The images add up to ${formatBytes(declared)}; what others need stays.`]),
     ...(entriesLeft > 0
       ? [
-          `${entriesLeft} entries of indexes that go become plain images, which the next run judges; with them ${formatBytes(bytesFreedWithEntries ?? 0)} come free.`,
+          `Of indexes that go, ${many(entriesLeft, 'entry', 'entries')} become plain images, which the next run judges; with them ${formatBytes(bytesFreedWithEntries ?? 0)} come free.`,
         ]
       : []),
-    ...((summary.referrersGoing ?? 0) > 0 ? [`${summary.referrersGoing} referrers follow their subjects.`] : []),
-    ...(summary.findingsGoing === undefined ? [] : [`${summary.findingsGoing} findings go with them.`]),
+    ...(referrersGoing > 0
+      ? [`${many(referrersGoing, 'signature or other referrer', 'signatures and other referrers')} will follow.`]
+      : []),
+    ...(findingsGoing === undefined ? [] : [`${many(findingsGoing, 'finding')} of scans will go.`]),
     ...(summary.waits === undefined
       ? []
       : [`${summary.waits} ${bytesFreed === undefined ? 'Amazon ECR would not ask.' : 'A run by itself waits for your word.'}`]),
   ];
+}
+
+function many(count: number, one: string, others = `${one}s`): string {
+  return `${count} ${count === 1 ? one : others}`;
 }

@@ -321,7 +321,9 @@ function showPolicy(context: CommandContext, options: Record<string, unknown>, p
     ...warnings.map((warning) => `Warning: ${printable(cell(warning, 'message'))}`),
     policy['off'] === true
       ? `The policy of ${cell(policy, 'repository')} is off: it runs by holdfast lifecycle apply only.`
-      : `The policy of ${cell(policy, 'repository')} is on; last run: ${timeCell(policy, 'lastEvaluatedAt')}.`,
+      : policy['lastEvaluatedAt'] === undefined
+        ? `The policy of ${cell(policy, 'repository')} is on; its first run begins now.`
+        : `The policy of ${cell(policy, 'repository')} is on; last run: ${timeCell(policy, 'lastEvaluatedAt')}.`,
   ].join('\n');
   return showResult(context, options, policy, sentence);
 }

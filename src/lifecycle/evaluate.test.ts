@@ -101,7 +101,7 @@ test('entries of an index are neither marked nor counted: the count seen on AWS'
     ({ verdict }) => verdict,
   );
   assert.equal(verdicts.filter(({ verdict }) => verdict === 'expire').length, 26 - 2 - 20);
-  assert.deepEqual(verdicts[0]?.reason, { kind: 'part-of', digest: index.digest });
+  assert.deepEqual(verdicts[0]?.reason, { kind: 'part-of', digest: index.digest, goes: true });
 });
 
 test('a referrer stays with its subject, and is an image like others without it', () => {
@@ -110,6 +110,16 @@ test('a referrer stays with its subject, and is an image like others without it'
   const orphan = image('orphan', 50, [], { subject: digest('gone') });
   const rules = policy({ p: 1, status: 'untagged', days: 7 });
   assert.equal(expired(rules, { subject, signature, orphan }), 'orphan by 1');
+  const reasonOf = (days: number) =>
+    evaluateLifecycle(policy({ p: 1, status: 'any', days }), [subject, signature], NOW).find(
+      ({ image: { digest } }) => digest === signature.digest,
+    )?.verdict.reason;
+  assert.deepEqual(reasonOf(7), { kind: 'refers-to', digest: subject.digest, goes: false });
+  const old = { ...subject, pushedAt: NOW - 9 * DAY };
+  const [judged] = evaluateLifecycle(policy({ p: 1, status: 'any', days: 7 }), [old, signature], NOW).filter(
+    ({ image: { digest } }) => digest === signature.digest,
+  );
+  assert.deepEqual(judged?.verdict.reason, { kind: 'refers-to', digest: subject.digest, goes: true });
 });
 
 test('what is held is not expired, and says who needs it', () => {

@@ -25,13 +25,14 @@ export type Verdict = 'keep' | 'expire' | 'archive' | 'held';
 /**
  * Why an image has its verdict:
  * - `part-of`: an index that is here lists it; `refers-to`: its subject is here. Both are outside every rule's sight.
+ *   `goes`: that one expires, so that this one is an image like others for the next run.
  * - `no-rule`: no rule selects it.
  * - `kept`: its rule keeps all that it selects.
  * - `within-count`: among the newest that its rule keeps; `beyond-count`: not.
  * - `too-young`, `old-enough`: by the age that its rule looks at.
  */
 export type Reason =
-  | { kind: 'part-of' | 'refers-to'; digest: Digest }
+  | { kind: 'part-of' | 'refers-to'; digest: Digest; goes: boolean }
   | { kind: 'no-rule' }
   | { kind: 'kept' }
   | { kind: 'within-count' | 'beyond-count'; place: number; limit: number; of: number }
@@ -47,6 +48,8 @@ export interface ImageVerdict {
   holders?: readonly string[];
   wouldBe?: 'expire' | 'archive';
 }
+
+type Follower = Extract<Reason, { goes: boolean }>;
 
 const DAY = 86_400_000;
 
@@ -116,6 +119,7 @@ export function* evaluateInSteps<Image extends LifecycleImage>(
         : owned(image, rule, judge(rule, image, places[at] ?? 0, selected[owner] ?? 0, now));
     judged.push({ image, verdict });
   }
+  yield* markFollowers(judged, outside);
   return judged;
 }
 
@@ -183,8 +187,8 @@ function countedFrom(image: LifecycleImage): number {
  * Entries of an index that is here, and referrers whose subject is here: no rule marks or counts them. (Seen on AWS: of 26
  * images with two old entries of an index among them, "any, more than 20" expired exactly four.)
  */
-function* findOutside(images: readonly LifecycleImage[]): Steps<Map<Digest, Reason>> {
-  const outside = new Map<Digest, Reason>();
+function* findOutside(images: readonly LifecycleImage[]): Steps<Map<Digest, Follower>> {
+  const outside = new Map<Digest, Follower>();
   const listed = new Map<Digest, Digest>();
   const subjects = new Set<Digest>();
   for (const { digest, storageClass, children = [], subject } of images) {
@@ -196,13 +200,21 @@ function* findOutside(images: readonly LifecycleImage[]): Steps<Map<Digest, Reas
   for (const [at, { digest }] of images.entries()) {
     if (at % STEP === 0) yield;
     const parent = listed.get(digest);
-    if (parent !== undefined) outside.set(digest, { kind: 'part-of', digest: parent });
+    if (parent !== undefined) outside.set(digest, { kind: 'part-of', digest: parent, goes: false });
     if (subjects.has(digest)) present.add(digest);
   }
   for (const [at, { digest, subject }] of images.entries()) {
     if (at % STEP === 0) yield;
     if (subject !== undefined && subject !== digest && present.has(subject) && !outside.has(digest))
-      outside.set(digest, { kind: 'refers-to', digest: subject });
+      outside.set(digest, { kind: 'refers-to', digest: subject, goes: false });
   }
   return outside;
+}
+
+function* markFollowers(judged: readonly JudgedImage[], outside: ReadonlyMap<Digest, Follower>): Steps<void> {
+  if (outside.size === 0) return;
+  const going = new Set<Digest>();
+  for (const { verdict } of judged) if (verdict.verdict === 'expire') going.add(verdict.digest);
+  yield;
+  for (const follower of outside.values()) follower.goes = going.has(follower.digest);
 }
