@@ -39,6 +39,7 @@ if [ "$what" = test ]; then
   need docker.io dockerd
   need docker-registry docker-registry
   need wrk wrk
+  need kubernetes-client kubectl
   set -- /usr/lib/postgresql/*/bin/postgres
   [ -x "$1" ] || missing="$missing postgresql"
 fi

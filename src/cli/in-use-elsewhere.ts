@@ -20,13 +20,7 @@ export async function readKubernetesUses(context: CommandContext): Promise<Use[]
     { env: context.env as NodeJS.ProcessEnv, maxBuffer: LONGEST_ANSWER, timeout: TIMEOUT },
     (error, stdout, stderr) => {
       if (error === null) resolve(stdout);
-      else
-        reject(
-          new CommandFailure(
-            `kubectl gave no pods: ${printable(stderr.trim().slice(0, 300) || ((error as NodeJS.ErrnoException).code ?? error.message))}`,
-            { advice: 'It is asked for the pods of its current context: kubectl config current-context', cause: error },
-          ),
-        );
+      else reject(kubectlFailure(error, stderr));
     },
   );
   const document = readObject(await promise, 'kubectl');
@@ -47,6 +41,25 @@ export async function readKubernetesUses(context: CommandContext): Promise<Use[]
   });
 }
 
+function kubectlFailure(error: Error & { code?: unknown }, stderr: string): CommandFailure {
+  if (error.code === 'ENOENT') {
+    return new CommandFailure('kubectl was not found.', {
+      advice: 'Pods are asked for with it, as whoever it works for: install it, or set PATH.',
+      cause: error,
+    });
+  }
+  return new CommandFailure(`kubectl gave no pods: ${printable(lastLine(stderr) || String(error.code ?? error.message))}`, {
+    advice: 'It is asked for the pods of its current context: kubectl config current-context',
+    cause: error,
+  });
+}
+
+/** What kubectl logs comes first, and what it says last. */
+function lastLine(text_: string): string {
+  const lines = text_.split('\n').filter((line) => line.trim() !== '');
+  return (lines.at(-1) ?? '').slice(0, 300);
+}
+
 /** What the containers of a Docker host run, stopped ones left out. Raises CommandFailure. */
 export async function readDockerUses(context: CommandContext): Promise<Use[]> {
   const socket = (context.env['DOCKER_HOST'] || 'unix:///var/run/docker.sock').replace(/^unix:\/\//, '');
@@ -61,7 +74,9 @@ export async function readDockerUses(context: CommandContext): Promise<Use[]> {
       const image = object(await ask(`/images/${encodeURIComponent(id)}/json`));
       digests.set(id, (known = Array.isArray(image['RepoDigests']) ? image['RepoDigests'].map((entry) => text(entry)) : []));
     }
-    const written = text(container['Image']);
+    // The list names an image by its id once its tag has moved on; what was asked for is in the container's own record.
+    const { Config: config } = object(await ask(`/containers/${encodeURIComponent(text(container['Id']))}/json`));
+    const written = text(object(config)['Image']);
     const digest = known.filter((entry) => samePath(entry, written)).map(digestIn)[0];
     const names = Array.isArray(container['Names']) ? container['Names'].map((entry) => text(entry)) : [];
     const name = names[0]?.replace(/^\//, '') ?? text(container['Id']).slice(0, 12);

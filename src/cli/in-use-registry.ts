@@ -100,7 +100,8 @@ function risksOf(
   const target = there.tags.get(tag);
   if (target !== digest)
     risks.push({ kind: 'tag-moved', message: target === undefined ? `the tag ${tag} is gone` : `the tag ${tag} has moved` });
-  if (!isPinned && there.isMutable(tag)) risks.push({ kind: 'tag-mutable', message: `by the tag ${tag}, which can move` });
+  if (!isPinned && there.isMutable(tag))
+    risks.push({ kind: 'tag-mutable', message: `asked for by the tag ${tag}, which can move` });
   return risks;
 }
 

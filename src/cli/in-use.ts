@@ -16,6 +16,8 @@ import { parseTimeSpan } from './times.ts';
 
 const DAY = 86_400_000;
 const DEFAULT_TTL = '24h';
+/** Sentences about risks below the table. */
+const RISKS_SHOWN = 50;
 
 /** `holdfast in-use`: what runs, and what of it is at risk. */
 export const inUseCommand: Command = {
@@ -207,7 +209,7 @@ function show(
           { header: 'TAGS', cut: 'middle' },
           { header: 'AGE', align: 'right', cut: 'never' },
           { header: 'USED BY', cut: 'end' },
-          'RISK',
+          { header: 'RISK', cut: 'never' },
         ],
         images.map(({ repository, digest, tags, pushedAt, usedBy, risks }) => [
           repository,
@@ -215,14 +217,21 @@ function show(
           tags.length === 0 ? '-' : tags.join(' '),
           pushedAt === undefined ? '-' : `${Math.max(0, Math.floor((context.now() - Date.parse(pushedAt)) / DAY))} d`,
           usedBy.join(', '),
-          risks.length === 0 ? '-' : risks.map(({ message }) => message).join('; '),
+          risks.length === 0 ? '-' : risks.map(({ kind }) => kind.replace('-', ' ')).join(', '),
         ]),
         tableWidth(context.stdout),
       ),
     );
   }
+  const risky = images.flatMap((image) => image.risks.map(({ message }) => `  ${nameOf(image)}: ${message}`));
+  for (const line of risky.slice(0, RISKS_SHOWN)) writeLine(context.stdout, printable(line));
+  if (risky.length > RISKS_SHOWN) writeLine(context.stdout, `  … and ${risky.length - RISKS_SHOWN} more; --json shows them.`);
   for (const entry of done.tagged)
     writeLine(context.stdout, `Tagged ${cell(entry, 'repository')}:${cell(entry, 'tag')} ${cell(entry, 'digest')}`);
   if (done.held.length > 0) writeLine(context.stdout, `Held: ${done.held.length}.`);
   if (atRisk > 0) writeLine(context.stdout, `At risk: ${atRisk} of ${images.length}.`);
+}
+
+function nameOf({ repository, digest, tag }: UsedImage): string {
+  return digest === undefined ? `${repository}:${tag ?? '?'}` : `${repository}@${shortDigest(digest).replace(/^sha256:/, '')}`;
 }
