@@ -41,7 +41,7 @@ export async function readKubernetesUses(context: CommandContext): Promise<Use[]
   });
 }
 
-function kubectlFailure(error: Error & { code?: unknown }, stderr: string): CommandFailure {
+function kubectlFailure(error: Error & { code?: string | number | null }, stderr: string): CommandFailure {
   if (error.code === 'ENOENT') {
     return new CommandFailure('kubectl was not found.', {
       advice: 'Pods are asked for with it, as whoever it works for: install it, or set PATH.',

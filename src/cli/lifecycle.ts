@@ -275,7 +275,7 @@ async function readPreview(
     if (blind > 0)
       writeLine(
         context.stderr,
-        `holdfast: the file does not say what its ${blind} indexes list; their entries are taken for images of their own. --aws knows better.`,
+        `holdfast: the file does not say what its indexes list (it has ${blind}), so their entries are taken for images of their own. --aws knows better.`,
       );
     return previewElsewhere(name ?? saved.repository, policy, saved.images, context.now());
   }

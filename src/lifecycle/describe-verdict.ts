@@ -10,7 +10,11 @@ const DAY = 86_400_000;
 export function describeVerdict({ rule, reason, holders = [], wouldBe }: ImageVerdict): string {
   const why = describeReason(reason);
   if (wouldBe === undefined) return why;
-  const shown = holders.slice(0, 3).join(', ');
+  // ECS's holders are ARNs; what follows their type is what everybody says.
+  const shown = holders
+    .slice(0, 3)
+    .map((holder) => holder.replace(/ arn:aws:ecs:[^/]*\//, ' '))
+    .join(', ');
   const more = holders.length > 3 ? ` and ${holders.length - 3} more` : '';
   return `needed by ${shown}${more}; else rule ${rule ?? 0} would ${wouldBe} it: ${why}`;
 }

@@ -70,7 +70,7 @@ export function* warnInSteps(policy: LifecyclePolicy, images: readonly Lifecycle
     ) {
       warn(
         'catch-all-too-young',
-        `it takes every image that no other rule selects after ${rule.countNumber} days. What was released before that and is still needed goes too; ${RELEASE_CYCLE_DAYS} days or more leave time to notice.`,
+        `it takes every image that no other rule selects after ${rule.countNumber} d. What was released before that and is still needed goes too; ${RELEASE_CYCLE_DAYS} d or more leave time to notice.`,
       );
     }
   }

@@ -72,7 +72,7 @@ test('an engine that is none: errors in a sentence, and no hold', async (t) => {
   let body = '';
   const engine = createServer((_request, response) => response.end(body));
   await new Promise<void>((resolve) => engine.listen(socket, () => resolve()));
-  t.after(() => new Promise<void>((resolve) => void engine.close(() => resolve()).closeAllConnections()));
+  t.after(() => new Promise<void>((resolve) => engine.close(() => resolve()).closeAllConnections()));
   for (const [answer, code, message] of [
     ['<html>', 1, /it is not JSON/],
     ['[{"Id":', 1, /it is not JSON/],

@@ -99,7 +99,6 @@ test('the pods of a cluster, asked for with kubectl', async (t) => {
     ];
     const run = await inUse('team/app', '--kubernetes');
     assert.equal(run.code, 1, run.stderr);
-    // eslint-disable-next-line no-control-regex
     assert.doesNotMatch(run.stdout, /[\u0000-\u0009\u000b-\u001f\u202e]/);
     for (const line of run.stdout.split('\n')) assert.ok(line.length <= 200, line.slice(0, 300));
   });

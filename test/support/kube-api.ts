@@ -20,7 +20,7 @@ export async function startKubeApi(test: Cleanup): Promise<KubeApi> {
   const api: { -readonly [K in keyof KubeApi]: KubeApi[K] } = { env: {}, asked: 0, pods: [] };
   const server = createServer((request, response) => answer(api, request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  test.after(() => new Promise<void>((resolve) => void server.close(() => resolve()).closeAllConnections()));
+  test.after(() => new Promise<void>((resolve) => server.close(() => resolve()).closeAllConnections()));
   const { port } = server.address() as AddressInfo;
   const folder = await temporaryFolder(test);
   const config = {
