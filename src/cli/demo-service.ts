@@ -117,8 +117,8 @@ export function total(serving: Map<string, number>): number {
 /** Stops every task, and waits until none is left. */
 export async function removeService(api: AwsApi): Promise<void> {
   await api.ecs('DeleteService', { cluster: CLUSTER, service: SERVICE, force: true });
-  // The service is INACTIVE once its last task has stopped; a container may take its 30 s to do so.
-  for (let round = 0; round < 1000; round++) {
+  // The service is INACTIVE once its last task has stopped; a container may take its 30 s to do so, and a busy engine as long again.
+  for (let round = 0; round < 2500; round++) {
     if ((await describeService(api))['status'] === 'INACTIVE') return;
     await wait(SAMPLE_MS);
   }

@@ -7,7 +7,7 @@ import { sendJson } from '../http/send.ts';
 import { splitTarget } from '../http/target.ts';
 import { containerResponse } from './container-response.ts';
 import { answerProtection, type ProtectionOperations } from './protection.ts';
-import { createNetworkRates } from './stats-response.ts';
+import { createStatsHistory } from './stats-response.ts';
 import { taskResponse } from './task-response.ts';
 
 export interface MetadataOptions {
@@ -28,7 +28,7 @@ const FRESH = { 'Cache-Control': 'no-store' };
  * is the container's own secret, which it has from its environment (ECS, "Task metadata endpoint version 4").
  */
 export function createMetadataHandler({ supervisor, protection, clock, availabilityZone }: MetadataOptions): HttpHandler {
-  const withRates = createNetworkRates();
+  const withHistory = createStatsHistory();
 
   const answer = async (response: ServerResponse, id: string, what: string): Promise<void> => {
     const subject = what.endsWith('stats')
@@ -44,7 +44,7 @@ export function createMetadataHandler({ supervisor, protection, clock, availabil
     const stats = (await supervisor.stats(view.spec.id)) ?? {};
     const rated = (name: string) => {
       const one = stats[name];
-      return one === undefined ? undefined : withRates(`${view.spec.id}/${name}`, one, clock.monotonic());
+      return one === undefined ? undefined : withHistory(`${view.spec.id}/${name}`, one, clock.monotonic());
     };
     if (what === 'stats') {
       const own = rated(view.name);
