@@ -7,6 +7,8 @@ import {
 } from '@aws-sdk/client-ecs';
 import assert from 'node:assert/strict';
 import { readdir, readlink } from 'node:fs/promises';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { createCleanup } from '../support/cleanup.ts';
 import { noRealTasks, openRealTasks, sh, type RealTasks } from '../support/real-tasks.ts';
@@ -127,5 +129,69 @@ describe('real tasks', { skip: noRealTasks, timeout: 300_000 }, () => {
   test('have every right that this machine has when they are privileged', async () => {
     const { output, task } = await tasks.run([{ ...sh('mount -t tmpfs none /tmp && echo mounted'), privileged: true }]);
     assert.equal(output, 'mounted\n', task.containers?.[0]?.reason);
+  });
+
+  test('tell their containers of themselves, asked from inside', async () => {
+    const script = `
+      until wget -q -O - $ECS_CONTAINER_METADATA_URI_V4 | grep -q '"KnownStatus":"RUNNING"'; do sleep 0.1; done
+      for path in '' /task /taskWithTags /stats /stats /task/stats; do wget -q -O - $ECS_CONTAINER_METADATA_URI_V4$path; echo; done
+      wget -q -O - $ECS_AGENT_URI/task-protection/v1/state; echo`;
+    const { output, task } = await tasks.run([{ ...sh(script), portMappings: [{ containerPort: 80 }], cpu: 128 }], {
+      networkMode: 'bridge',
+    });
+    const answers = output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, never>);
+    const [container, whole, tagged, , stats, all, protection] = answers as [never, never, never, never, never, never, never];
+    const { DockerId, Limits, Ports, Networks, ImageID } = container as Record<string, unknown>;
+    const [own] = task.containers ?? [];
+    assert.equal(DockerId, own?.runtimeId);
+    assert.equal(ImageID, own?.imageDigest);
+    assert.deepEqual(Limits, { CPU: 128, Memory: 64 });
+    const [port] = own?.networkBindings ?? [];
+    assert.deepEqual(Ports, [{ ContainerPort: 80, Protocol: 'tcp', HostPort: port?.hostPort, HostIp: '0.0.0.0' }]);
+    assert.match(JSON.stringify(Networks), /"NetworkMode":"bridge","IPv4Addresses":\["10\./);
+    for (const one of [whole, tagged] as { TaskARN: string; Containers: unknown[] }[]) {
+      assert.equal(one.TaskARN, task.taskArn);
+      assert.deepEqual(one.Containers, [container]);
+    }
+    const { precpu_stats, cpu_stats, memory_stats } = stats as Record<
+      string,
+      { cpu_usage: { total_usage: number }; limit: number }
+    >;
+    const [before = 0, now = 0] = [precpu_stats?.cpu_usage.total_usage, cpu_stats?.cpu_usage.total_usage];
+    assert.ok(before > 0 && now > before, `${before} ${now}`);
+    assert.equal(memory_stats?.limit, 64 * 1024 * 1024);
+    assert.deepEqual(Object.keys(all), [DockerId]);
+    assert.deepEqual(protection, { failure: { Arn: task.taskArn, Reason: 'TASK_NOT_VALID' } });
+  });
+
+  test('share their loopback and address under awsvpc, and are refused a port that a program has', async () => {
+    const containers = [
+      { name: 'box', ...sh('until wget -q -O - http://127.0.0.1:8080/word; do sleep 0.1; done') },
+      { name: 'web', essential: false, ...sh('mkdir /w; echo local > /w/word; exec httpd -f -p 8080 -h /w'), stopTimeout: 1 },
+    ];
+    await tasks.register('together', containers, { networkMode: 'awsvpc' });
+    const network = { networkConfiguration: { awsvpcConfiguration: { subnets: ['subnet-1'] } } };
+    // Two at once, with the same port each.
+    const both = await Promise.all([tasks.start('together', network), tasks.start('together', network)]);
+    const ended = await Promise.all(both.map((task) => tasks.ended(task)));
+    for (const task of both) assert.equal(await tasks.logs(task, '--container', 'box'), 'local\n');
+    const addresses = ended.map(({ containers: all }) => all?.map((one) => one.networkInterfaces?.[0]?.privateIpv4Address));
+    assert.equal(addresses[0]?.[0], addresses[0]?.[1]);
+    assert.notEqual(addresses[0]?.[0], addresses[1]?.[0]);
+
+    const program = createServer().listen(0, '0.0.0.0');
+    await once(program, 'listening');
+    const { port } = program.address() as AddressInfo;
+    const { task } = await tasks.run([{ ...sh('true'), portMappings: [{ containerPort: 80, hostPort: port }] }], {
+      networkMode: 'bridge',
+    });
+    program.close();
+    assert.match(
+      task.stoppedReason ?? '',
+      new RegExp(`^CannotStartContainerError: Bind for 0.0.0.0:${port} failed: port is already`),
+    );
   });
 });
