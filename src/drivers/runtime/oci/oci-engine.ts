@@ -305,6 +305,7 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
     collectImages: (request) => images.collect({ ...request, held: () => layersOfContainers() }),
     async close() {
       runner.close();
+      ports.close();
       await networks.close();
       if (tasks.size === 0) await cgroups.remove(`/holdfast/${installation}`);
       await layers.close();
