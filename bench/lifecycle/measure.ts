@@ -23,6 +23,7 @@ import { createRegistry } from '../../src/registry/create-registry.ts';
 import { registryMigrations } from '../../src/registry/migrations.ts';
 import type { RegistryTables } from '../../src/registry/schema.ts';
 import { fillRepository } from './fill.ts';
+import { environments, policyOf } from './policies.ts';
 
 const DAY = 86_400_000;
 const NOW = Date.UTC(2026, 0, 1);
@@ -79,9 +80,7 @@ if (kind === 'evaluate') {
 }
 
 function print(result: object): void {
-  process.stdout.write(
-    JSON.stringify({ ...result, mib: process.resourceUsage().maxRSS / 1024, heapMib: process.memoryUsage().heapUsed / 2 ** 20 }),
-  );
+  process.stdout.write(JSON.stringify({ ...result, mib: process.resourceUsage().maxRSS / 1024 }));
 }
 
 function makeImages(count: number): LifecycleImage[] {
@@ -91,33 +90,4 @@ function makeImages(count: number): LifecycleImage[] {
     pushedAt: NOW - (count - index) * 60_000,
     storageClass: 'standard' as const,
   }));
-}
-
-/** A rule for each environment and a catch-all. */
-function environments(): string {
-  return policyFrom(['Prod-', 'Stage-', 'Test-', 'Dev-'], 90);
-}
-
-function policyOf(count: number): string {
-  return policyFrom(
-    Array.from({ length: count - 1 }, (_, index) => `env${index}-`),
-    30,
-  );
-}
-
-function policyFrom(prefixes: string[], days: number): string {
-  return JSON.stringify({
-    rules: [
-      ...prefixes.map((prefix, index) => ({
-        rulePriority: index + 1,
-        selection: { tagStatus: 'tagged', tagPrefixList: [prefix], countType: 'imageCountMoreThan', countNumber: 5 },
-        action: { type: 'expire' },
-      })),
-      {
-        rulePriority: prefixes.length + 1,
-        selection: { tagStatus: 'any', countType: 'sinceImagePushed', countUnit: 'days', countNumber: days },
-        action: { type: 'expire' },
-      },
-    ],
-  });
 }

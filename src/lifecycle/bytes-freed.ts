@@ -17,7 +17,7 @@ export interface BytesFreed {
 }
 
 /** Images whose blobs are looked at at once: a few milliseconds. */
-const CHUNK = 200;
+const CHUNK = 400;
 
 /** What comes free on the disk when the images go, once their grace period has ended. `database` is a snapshot. */
 export async function readBytesFreed(
@@ -53,11 +53,14 @@ async function readOwnBytes(
 ): Promise<number> {
   let own = 0;
   for (const chunk of chunksOf(images, CHUNK)) {
-    const edges = database.selectFrom('manifest_blob').where(
-      'manifest_id',
-      'in',
-      chunk.map(({ id }) => id),
-    );
+    const ids = chunk.map(({ id }) => id).sort((one, other) => one - other);
+    const [first = 0, last = 0] = [ids[0], ids.at(-1)];
+    const all = database.selectFrom('manifest_blob');
+    // Images that were pushed one after the other lie side by side: half the work.
+    const edges =
+      last - first + 1 === ids.length
+        ? all.where('manifest_id', '>=', first).where('manifest_id', '<=', last)
+        : all.where('manifest_id', 'in', ids);
     const alone = await edges
       .select((builder) => builder.fn.sum<number | null>('bytes').as('bytes'))
       .where('is_shared', '=', 0)

@@ -66,21 +66,24 @@ export function compileSelection(policy: LifecyclePolicy): SelectRules {
   };
 }
 
-/** Those of the patterns that match no tag of the images. */
-export function* findUnmatched(
+/** For each of the patterns that matches a tag of the images, the first such tag. */
+export function* findMatches(
   patterns: readonly string[],
   images: readonly Pick<SelectableImage, 'tags'>[],
-): Steps<Set<string>> {
-  const byText = new Map(patterns.map((text, id): [string, Pattern & { text: string }] => [text, { id, rules: [], text }]));
-  const find = compilePatterns(byText);
-  const unmatched = new Set(patterns);
-  const meet = (pattern: Pattern): void => void unmatched.delete((pattern as Pattern & { text: string }).text);
+): Steps<Map<string, string>> {
+  const texts = [...new Set(patterns)];
+  const find = compilePatterns(new Map(texts.map((text, id) => [text, { id, rules: [] }])));
+  const matches = new Map<string, string>();
   for (const [at, { tags }] of images.entries()) {
-    if (unmatched.size === 0) break;
+    if (matches.size === texts.length) break;
     if (at % STEP === 0) yield;
-    for (const tag of tags) find(tag, meet);
+    for (const tag of tags)
+      find(tag, ({ id }) => {
+        const text = texts[id] ?? '';
+        if (!matches.has(text)) matches.set(text, tag);
+      });
   }
-  return unmatched;
+  return matches;
 }
 
 function compilePatterns(byText: ReadonlyMap<string, Pattern>): (tag: string, meet: (pattern: Pattern) => void) => void {

@@ -1,7 +1,7 @@
 import { matchesWildcard } from '../core/wildcard.ts';
 import type { LifecycleImage } from './evaluate.ts';
 import type { LifecyclePolicy, LifecycleRule } from './policy.ts';
-import { findUnmatched } from './select-images.ts';
+import { findMatches } from './select-images.ts';
 import { inOneGo, type Steps } from './steps.ts';
 
 /** What is allowed and probably not meant. */
@@ -26,10 +26,11 @@ export function warnPolicy(policy: LifecyclePolicy, images: readonly LifecycleIm
 /** `warnPolicy`, step by step. */
 export function* warnInSteps(policy: LifecyclePolicy, images: readonly LifecycleImage[]): Steps<PolicyWarning[]> {
   const warnings: PolicyWarning[] = [];
-  let latestTags: LoweredTag[] | undefined;
-  const unmatched = yield* findUnmatched(
-    policy.rules.flatMap(({ patterns }) => patterns),
-    images,
+  const patterns = policy.rules.flatMap((rule) => rule.patterns);
+  const matches = yield* findMatches(patterns, images);
+  const near = yield* findNear(
+    patterns.filter((pattern) => !matches.has(pattern)),
+    images.slice(-MOST_LOOKED_AT),
   );
   for (const [index, rule] of policy.rules.entries()) {
     yield;
@@ -53,12 +54,11 @@ export function* warnInSteps(policy: LifecyclePolicy, images: readonly Lifecycle
         `an image must match all of ${rule.patterns.map((pattern) => `"${pattern}"`).join(', ')} at once, and none here does. Write a rule for each, or "tagMatch": "any" with "holdfast": {"version": 1}.`,
       );
     } else if (rule.tagStatus === 'tagged' && images.length > 0) {
-      const missing = rule.patterns.find((pattern) => unmatched.has(pattern));
+      const missing = rule.patterns.find((pattern) => !matches.has(pattern));
       if (missing !== undefined) {
-        latestTags ??= images
-          .slice(-MOST_LOOKED_AT)
-          .flatMap(({ tags }) => tags.map((tag) => ({ tag, lowered: tag.toLowerCase() })));
-        warn('no-such-tag-here', noSuchTag(missing, latestTags));
+        const tag = near.get(missing);
+        const hint = tag === undefined ? 'Is it spelt right?' : `"${tag}" differs in its capitals only.`;
+        warn('no-such-tag-here', `no image here has a tag that matches "${missing}". ${hint}`);
       }
     }
     if (
@@ -77,16 +77,28 @@ export function* warnInSteps(policy: LifecyclePolicy, images: readonly Lifecycle
   return warnings;
 }
 
-function noSuchTag(pattern: string, latestTags: readonly LoweredTag[]): string {
-  const wanted = pattern.toLowerCase();
-  const near = latestTags.find(({ lowered }) => matchesWildcard(wanted, lowered))?.tag;
-  const hint = near === undefined ? 'Is it spelt right?' : `"${near}" differs in its capitals only.`;
-  return `no image here has a tag that matches "${pattern}". ${hint}`;
-}
-
-interface LoweredTag {
-  tag: string;
-  lowered: string;
+/** For each of the patterns, a tag that it would match if capitals were small letters. */
+function* findNear(patterns: readonly string[], images: readonly LifecycleImage[]): Steps<Map<string, string>> {
+  const near = new Map<string, string>();
+  if (patterns.length === 0) return near;
+  const written = new Map<string, string>();
+  const lowered = images.map(({ tags }) => ({
+    tags: tags.map((tag) => {
+      const small = tag.toLowerCase();
+      written.set(small, tag);
+      return small;
+    }),
+  }));
+  yield;
+  const matches = yield* findMatches(
+    patterns.map((pattern) => pattern.toLowerCase()),
+    lowered,
+  );
+  for (const pattern of patterns) {
+    const tag = written.get(matches.get(pattern.toLowerCase()) ?? '');
+    if (tag !== undefined) near.set(pattern, tag);
+  }
+  return near;
 }
 
 /** Where images show it, by them; in an empty repository, by prefixes of which no tag can have two. */
