@@ -19,7 +19,10 @@ export interface ServiceWatch {
 export function createServiceWatch(worldOf: () => World, { settleMs = 500, keptRevisions = 5 } = {}): ServiceWatch {
   const wrong = new Set<string>();
   const starts = new Map<string, number>();
+  const taken = new Set<string>();
   const digests = new Map<string, string>();
+  /** When a task was first seen to run, by the clock that nobody sets. */
+  const since = new Map<string, number>();
   let runtime: TaskRuntime;
 
   async function serviceOf(taskId: string) {
@@ -56,7 +59,8 @@ export function createServiceWatch(worldOf: () => World, { settleMs = 500, keptR
 
   async function beforeStart(taskId: string): Promise<void> {
     // To start what is there already is to do nothing.
-    if (!(await runtime.list()).some(({ id }) => id === taskId)) starts.set(taskId, (starts.get(taskId) ?? 0) + 1);
+    if (!taken.has(taskId)) starts.set(taskId, (starts.get(taskId) ?? 0) + 1);
+    taken.add(taskId);
     const service = await serviceOf(taskId);
     if (service === undefined) return;
     const wanted = [...(await liveOf(service.id)).values()].filter((task) => task.wanted).length;
@@ -70,7 +74,10 @@ export function createServiceWatch(worldOf: () => World, { settleMs = 500, keptR
     const known = await liveOf(service.id);
     const healthy = (await runtime.list()).filter((task) => {
       const row = known.get(task.id);
-      return row !== undefined && isHealthy(factsOf(task, row.checked), { settleMs, graceMs: 0, throttleBaseMs: 0 }, clock.now());
+      return (
+        row !== undefined &&
+        isHealthy(factsOf(task, since.get(task.id), row.checked), { settleMs, graceMs: 0, throttleBaseMs: 0 }, clock.monotonic())
+      );
     });
     const rest = healthy.filter(({ id }) => id !== taskId).length;
     if (rest < healthy.length && rest < service.lowest)
@@ -82,9 +89,18 @@ export function createServiceWatch(worldOf: () => World, { settleMs = 500, keptR
       runtime = inner;
       return {
         ...inner,
+        observe: (listener) =>
+          inner.observe((task) => {
+            if (task.status === 'RUNNING' && !since.has(task.id)) since.set(task.id, worldOf().clock.monotonic());
+            listener(task);
+          }),
         async start(spec) {
           await beforeStart(spec.id);
           await inner.start(spec);
+        },
+        async forget(taskId) {
+          await inner.forget(taskId);
+          taken.delete(taskId);
         },
         async stop(taskId) {
           await beforeStop(taskId);
@@ -160,13 +176,13 @@ export function createServiceWatch(worldOf: () => World, { settleMs = 500, keptR
   };
 }
 
-function factsOf(task: ObservedTask, checked: boolean) {
+function factsOf(task: ObservedTask, runningSince: number | undefined, checked: boolean) {
   return {
     id: task.id,
     revision: '',
     state: task.status === 'RUNNING' ? ('running' as const) : ('pending' as const),
     createdAt: 0,
-    ...(task.startedAt === undefined ? {} : { runningSince: task.startedAt }),
+    ...(runningSince === undefined ? {} : { runningSince }),
     ...(checked ? { health: task.health } : {}),
   };
 }
