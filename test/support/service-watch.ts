@@ -30,7 +30,7 @@ export function createServiceWatch(worldOf: () => World, { settleMs = 500, keptR
     const row = await meta.read
       .selectFrom('task')
       .innerJoin('service', 'service.id', 'task.service_id')
-      .select(['task.stop_code', 'service.id', 'service.name', 'service.status', 'service.controller'])
+      .select(['task.stop_code', 'task.created_at', 'service.id', 'service.name', 'service.status', 'service.controller'])
       .select(['service.scheduling_strategy', 'service.desired_count', 'service.document'])
       .where('task.id', '=', taskId)
       .executeTakeFirst();
@@ -62,7 +62,8 @@ export function createServiceWatch(worldOf: () => World, { settleMs = 500, keptR
     if (!taken.has(taskId)) starts.set(taskId, (starts.get(taskId) ?? 0) + 1);
     taken.add(taskId);
     const service = await serviceOf(taskId);
-    if (service === undefined) return;
+    // What the life before has decided is started as it was decided, and may be stopped at once.
+    if (service === undefined || service.created_at !== worldOf().clock.now()) return;
     const wanted = [...(await liveOf(service.id)).values()].filter((task) => task.wanted).length;
     if (wanted > service.highest) wrong.add(`${service.name} has ${wanted} tasks, of at most ${service.highest}`);
   }
