@@ -50,6 +50,7 @@ export async function openLayerStore({ folder, ids, log, bootId }: LayerStoreOpt
   const known = new Map<Digest, WrittenLayer>();
   const adding = new Map<Digest, Promise<void>>();
   const flushing = new Set<Digest>();
+  const nameOf = (diffId: Digest): string => `${digestAlgorithm(diffId)}-${digestHex(diffId)}`;
   for (const name of await fs.readdir(layers)) await open(name);
 
   async function open(name: string): Promise<void> {
@@ -65,8 +66,6 @@ export async function openLayerStore({ folder, ids, log, bootId }: LayerStoreOpt
     });
     await fs.rm(`${layers}/${name}`, { recursive: true, force: true });
   }
-
-  const nameOf = (diffId: Digest): string => `${digestAlgorithm(diffId)}-${digestHex(diffId)}`;
 
   /** Flushing takes long and nobody has to wait for it: until it is done, the layer is good for this run of the machine only. */
   function flushLater(diffId: Digest): void {
