@@ -57,7 +57,7 @@ export function createNodeFileSystem(): FileSystem {
   const workers = createHashWorkers();
   return {
     openToRead: async (path) => wrap(await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW)),
-    openToWrite: async (path) => wrap(await fs.open(path, constants.O_RDWR | constants.O_NOFOLLOW)),
+    openToWrite: async (path) => wrap(await fs.open(path, constants.O_RDWR | constants.O_NOFOLLOW), path),
     async create(path) {
       const handle = await fs.open(path, 'wx', 0o600);
       await handle.close();
@@ -122,15 +122,60 @@ export function errorCode(error: unknown): string | undefined {
 
 /** writev takes at most IOV_MAX buffers. */
 const BUFFERS_A_WRITE = 1024;
+/** Bytes from here on go past the page cache. What is pulled most is smaller, and stays in memory from its push on. */
+const DIRECT_FROM = 16 * 1024 * 1024;
+/** Below it the disk's answer takes longer than the copy that is saved. */
+const DIRECT_SMALLEST = 256 * 1024;
+/** What the strictest disks ask the place, the length and the memory of such a write to be a multiple of. */
+const DIRECT_UNIT = 4096;
 
-function wrap(handle: fs.FileHandle): OpenFile {
+/** `path` only for a file that is written. */
+function wrap(handle: fs.FileHandle, path?: string): OpenFile {
+  /** The same file, past the page cache; `none` where that cannot be had. */
+  let direct: fs.FileHandle | 'none' | undefined;
+
+  async function openDirect(): Promise<fs.FileHandle | 'none'> {
+    if (path === undefined || constants.O_DIRECT === undefined) return 'none';
+    try {
+      const other = await fs.open(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_DIRECT);
+      // Another file may have come to that name.
+      if ((await other.stat({ bigint: true })).ino === (await handle.stat({ bigint: true })).ino) return other;
+      await other.close();
+    } catch (error) {
+      // Not every file system knows it, and a file that was discarded meanwhile has no name.
+      if (!['EINVAL', 'ENOENT', 'EMFILE', 'ENFILE'].includes(errorCode(error) ?? '')) throw error;
+    }
+    return 'none';
+  }
+
+  /**
+   * The page cache costs a large blob a copy and a fresh page for every 4 KiB, drives out what is pulled often, and leaves
+   * all the work to the last flush, which the client waits for.
+   */
+  async function writeSome(buffers: Uint8Array[], at: number): Promise<number> {
+    const parts = direct === 'none' || at < DIRECT_FROM ? [] : directParts(buffers, at);
+    if (parts.length > 0) {
+      direct ??= await openDirect();
+      if (direct !== 'none') {
+        try {
+          return (await direct.writev(parts, at)).bytesWritten;
+        } catch (error) {
+          // The device wants something else of the memory.
+          if (errorCode(error) !== 'EINVAL') throw error;
+          await direct.close();
+          direct = 'none';
+        }
+      }
+    }
+    return (await handle.writev(buffers, at)).bytesWritten;
+  }
+
   return {
     async write(buffers, position) {
       let queue = buffers;
       let at = position;
       while (queue.length > 0) {
-        const part = queue.slice(0, BUFFERS_A_WRITE);
-        const { bytesWritten } = await handle.writev(part, at);
+        const bytesWritten = await writeSome(queue.slice(0, BUFFERS_A_WRITE), at);
         at += bytesWritten;
         queue = drop(queue, bytesWritten);
       }
@@ -139,8 +184,22 @@ function wrap(handle: fs.FileHandle): OpenFile {
     truncate: (bytes) => handle.truncate(bytes),
     datasync: () => handle.datasync(),
     stat: async () => toState(await handle.stat({ bigint: true })),
-    close: () => handle.close(),
+    async close() {
+      try {
+        if (typeof direct === 'object') await direct.close();
+      } finally {
+        await handle.close();
+      }
+    },
   };
+}
+
+/** The first of `buffers`, as many as can go past the page cache. */
+function directParts(buffers: Uint8Array[], at: number): Uint8Array[] {
+  const isWhole = (count: number): boolean => count % DIRECT_UNIT === 0;
+  if (!isWhole(at)) return [];
+  const end = buffers.findIndex(({ byteOffset, length }) => !isWhole(byteOffset) || !isWhole(length) || length < DIRECT_SMALLEST);
+  return end < 0 ? buffers : buffers.slice(0, end);
 }
 
 /** What is left of `buffers` after its first `bytes`. */

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { appendFile, mkdtemp, open, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -85,6 +87,19 @@ function watched(before: (call: string, path: string) => void | Promise<void>): 
 }
 
 const systemError = (code: string) => Object.assign(new Error(code), { code });
+
+/** True when this process has the file open for writing past the page cache. */
+async function hasDirectFile(path: string): Promise<boolean> {
+  const O_DIRECT = 0o40000;
+  for (const fd of await readdir('/proc/self/fd')) {
+    const [target, info] = await Promise.all([
+      readlink(`/proc/self/fd/${fd}`).catch(() => ''),
+      readFile(`/proc/self/fdinfo/${fd}`, 'utf8').catch(() => ''),
+    ]);
+    if (target === path && (parseInt(/^flags:\s+(\d+)$/m.exec(info)?.[1] ?? '0', 8) & O_DIRECT) !== 0) return true;
+  }
+  return false;
+}
 
 async function* chunks(...parts: (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
   for (const part of parts) yield Buffer.from(part);
@@ -209,6 +224,30 @@ describe('blobs in a folder', () => {
     await store.append('a', 40 * block.length, blocks(40), Infinity);
     fails = false;
     await assert.rejects(store.publish('a', digestOf('')), (error) => isFault(error, 'storage-failed'));
+  });
+
+  it('writes what is large past the page cache, and every byte where it belongs', async (test) => {
+    const store = await openIn(test);
+    const block = randomBytes(3 * 1024 * 1024 + 5);
+    const isDirect: boolean[] = [];
+    async function* source(count: number): AsyncGenerator<Uint8Array> {
+      for (let n = 0; n < count; n++) yield block;
+      isDirect.push(await hasDirectFile(join(rootOf(store), 'uploads/a')));
+    }
+    await store.createUpload('a');
+    let offset = 0;
+    // The third begins where no block of the disk does, and after a failure there is a chunk to write again.
+    for (const count of [3, 7, 4]) offset = (await store.append('a', offset, source(count), Infinity)) ?? NaN;
+    await assert.rejects(store.append('a', offset, source(5), 4 * block.length), (error) => isFault(error, 'blob-too-large'));
+    offset = (await store.append('a', offset, source(2), Infinity)) ?? NaN;
+    const whole = Buffer.concat(Array.from({ length: 16 }, () => block));
+    assert.equal(offset, whole.length);
+    assert.equal(await store.uploadDigest('a', offset, 'sha256'), digestOf(whole));
+    await store.publish('a', digestOf(whole));
+    assert.ok((await readFile(pathOf(store, digestOf(whole)))).equals(whole));
+    const direct = await open(pathOf(store, digestOf(whole)), constants.O_RDONLY | constants.O_DIRECT).catch(() => undefined);
+    await direct?.close();
+    assert.deepEqual(isDirect, [false, direct !== undefined, direct !== undefined, direct !== undefined]);
   });
 
   it('hashes a large file in a thread, up to the length asked for', async (test) => {

@@ -16,9 +16,9 @@ export const LARGEST_SLAB = 1024 * KIB;
  */
 export function createSlabs(limit = 64 * KIB * KIB): Slabs {
   const tiers = [
-    { bytes: LARGEST_SLAB, until: limit / 2, kept: 6 },
-    { bytes: LARGEST_SLAB / 4, until: limit, kept: 8 },
-    { bytes: SMALLEST_SLAB, until: Infinity, kept: 16 },
+    { bytes: LARGEST_SLAB, until: limit / 2, kept: 6, make: pageAligned },
+    { bytes: LARGEST_SLAB / 4, until: limit, kept: 8, make: pageAligned },
+    { bytes: SMALLEST_SLAB, until: Infinity, kept: 16, make: unaligned },
   ].map((tier) => ({ ...tier, free: [] as Buffer[] }));
   let lent = 0;
   return {
@@ -26,7 +26,7 @@ export function createSlabs(limit = 64 * KIB * KIB): Slabs {
       const tier = tiers.find(({ bytes, until }) => lent + bytes <= until);
       if (tier === undefined) throw new Error('the last tier has no bound');
       lent += tier.bytes;
-      return tier.free.pop() ?? Buffer.from(new SharedArrayBuffer(tier.bytes));
+      return tier.free.pop() ?? tier.make(tier.bytes);
     },
     give(slab) {
       lent -= slab.length;
@@ -34,4 +34,25 @@ export function createSlabs(limit = 64 * KIB * KIB): Slabs {
       if (tier !== undefined && tier.free.length < tier.kept) tier.free.push(slab);
     },
   };
+}
+
+const WASM_PAGE = 64 * KIB;
+/** As far as it is used here; Node's types do not have it. */
+declare const WebAssembly: {
+  Memory: new (size: { initial: number; maximum: number; shared: true }) => { readonly buffer: SharedArrayBuffer };
+};
+
+/** Writes past the page cache need memory that begins where a page does, and only this kind is promised to. */
+function pageAligned(bytes: number): Buffer {
+  const pages = bytes / WASM_PAGE;
+  try {
+    return Buffer.from(new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }).buffer);
+  } catch {
+    // It reserves gigabytes of addresses, which a process may be forbidden to have.
+    return unaligned(bytes);
+  }
+}
+
+function unaligned(bytes: number): Buffer {
+  return Buffer.from(new SharedArrayBuffer(bytes));
 }

@@ -31,22 +31,32 @@ export async function writeChunks(options: WriteChunks): Promise<number> {
   let position = options.position;
   let slab: Buffer | undefined;
   let filled = 0;
+  let room = 0;
+  let waiting: Buffer[] = [];
+  let written = options.position;
   let writing = Promise.resolve();
   const underWay: Promise<void>[] = [];
   // Seen with the next slab or at the end: the write runs while nobody waits for it.
   let failure: { error: unknown } | undefined;
 
-  const finish = async (full: Buffer, bytes: number, at: number, hashed: Promise<void> | undefined): Promise<void> => {
-    const before = writing;
-    writing = before.then(async () => {
-      if (failure !== undefined) return;
-      try {
-        await file.write([full.subarray(0, bytes)], at);
-        options.written(bytes);
-      } catch (error) {
-        failure = { error };
-      }
-    });
+  /** What has become full while the disk was busy goes to it in one call. */
+  const write = async (): Promise<void> => {
+    if (waiting.length === 0 || failure !== undefined) return;
+    const parts = waiting;
+    waiting = [];
+    try {
+      await file.write(parts, written);
+      const bytes = parts.reduce((sum, part) => sum + part.length, 0);
+      written += bytes;
+      options.written(bytes);
+    } catch (error) {
+      failure = { error };
+    }
+  };
+
+  const finish = async (full: Buffer, part: Buffer, hashed: Promise<void> | undefined): Promise<void> => {
+    waiting.push(part);
+    writing = writing.then(write);
     await Promise.all([writing, hashed]);
     slabs.give(full);
   };
@@ -55,11 +65,12 @@ export async function writeChunks(options: WriteChunks): Promise<number> {
     if (slab === undefined || filled === 0) return;
     if (underWay.length >= (slab.length > SMALLEST_SLAB ? UNDER_WAY : 1)) await underWay.shift();
     if (failure !== undefined) throw failure.error;
-    const [full, bytes, at] = [slab, filled, position];
+    const full = slab;
+    const part = slab.subarray(0, filled);
     slab = undefined;
+    position += filled;
     filled = 0;
-    position += bytes;
-    underWay.push(finish(full, bytes, at, hash?.update(full.subarray(0, bytes))));
+    underWay.push(finish(full, part, hash?.update(part)));
   };
 
   try {
@@ -67,20 +78,23 @@ export async function writeChunks(options: WriteChunks): Promise<number> {
       total += chunk.length;
       if (total > limit) throw new Fault('blob-too-large', { limit });
       for (let from = 0; from < chunk.length;) {
-        slab ??= slabs.take();
-        const part =
-          from === 0 && chunk.length <= slab.length - filled ? chunk : chunk.subarray(from, from + slab.length - filled);
+        if (slab === undefined) {
+          slab = slabs.take();
+          // The next one begins where a block of the disk does.
+          room = slab.length - (position % slab.length);
+        }
+        const part = from === 0 && chunk.length <= room - filled ? chunk : chunk.subarray(from, from + room - filled);
         // Not `set`: into shared memory that copies word by word, three times slower.
         slab.fill(part, filled, filled + part.length);
         filled += part.length;
         from += part.length;
-        if (filled === slab.length) await flush();
+        if (filled === room) await flush();
       }
     }
     await flush();
   } finally {
-    // Nothing may still be writing when the caller cuts the file back, nor be read when a slab is lent again.
-    await Promise.all(underWay);
+    // Nothing may still be writing when the caller cuts the file back. The hash may lag: a slab comes back when it is done.
+    await writing;
     if (slab !== undefined) slabs.give(slab);
   }
   if (failure !== undefined) throw failure.error;
