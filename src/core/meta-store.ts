@@ -6,7 +6,8 @@ import type { Kysely, Transaction } from 'kysely';
  * Promises, held by every driver (`src/drivers/meta/meta-store.contract.ts`):
  * - `read` never sees the inside of an unfinished transaction, and sees every transaction whose `transact` has resolved.
  * - Transactions are serialisable. One whose work throws leaves nothing behind, and the error comes through.
- * - When `transact` resolves, the transaction is durable: it survives a killed process and a lost power supply.
+ * - When `transact` resolves, the transaction is durable: it survives a killed process and a lost power supply. With
+ *   `survives: 'kill'` a lost power supply may take it, until a later one that is durable has resolved.
  *
  * Inside `work` there is nothing but queries: no file, no network, no other await. A driver may run `work` again
  * (PostgreSQL, on a serialisation failure), so it keeps no state of its own.
@@ -23,7 +24,7 @@ export interface MetaStore<Tables> {
    * other processes write to the database, too.
    */
   readonly changes?: () => number;
-  transact<T>(work: (transaction: Transaction<Tables>) => Promise<T>): Promise<T>;
+  transact<T>(work: (transaction: Transaction<Tables>) => Promise<T>, options?: { survives?: 'kill' }): Promise<T>;
 }
 
 /** One step of the schema's history. Names sort in the order in which they run, and are never changed once released. */

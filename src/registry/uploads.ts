@@ -12,6 +12,9 @@ export const LAYER_LIMIT = 52_000 * 1024 * 1024;
 /** How often a session under way says that it is alive, at least. */
 const TOUCH_MILLISECONDS = 60_000;
 
+/** A session may be lost with the power supply, as its staged bytes may be, which nobody has flushed either: its client begins anew. */
+const UNFLUSHED = { survives: 'kill' } as const;
+
 type Uploads = Pick<Layers, 'startUpload' | 'getUpload' | 'append' | 'complete' | 'cancelUpload'>;
 
 interface Session extends UploadSession {
@@ -60,12 +63,14 @@ export function createUploads(context: BlobContext, { layerLimit = LAYER_LIMIT }
   }
 
   async function touch(repository: Repository, uploadId: string, offset?: number): Promise<void> {
-    const { numUpdatedRows } = await meta.transact((transaction) =>
-      transaction
-        .updateTable('upload')
-        .set({ updated_at: clock.now(), ...(offset === undefined ? {} : { offset }) })
-        .where('id', '=', uploadId)
-        .executeTakeFirstOrThrow(),
+    const { numUpdatedRows } = await meta.transact(
+      (transaction) =>
+        transaction
+          .updateTable('upload')
+          .set({ updated_at: clock.now(), ...(offset === undefined ? {} : { offset }) })
+          .where('id', '=', uploadId)
+          .executeTakeFirstOrThrow(),
+      UNFLUSHED,
     );
     // Its repository was deleted while the bytes came in.
     if (Number(numUpdatedRows) === 0) throw unknown(repository, uploadId);
@@ -160,7 +165,7 @@ export function createUploads(context: BlobContext, { layerLimit = LAYER_LIMIT }
             principal: caller.principal,
           };
           await transaction.insertInto('upload').values(row).execute();
-        });
+        }, UNFLUSHED);
       } catch (error) {
         await blobs.discardUpload(id);
         throw error;

@@ -5,19 +5,22 @@ import { openSqliteMeta } from './sqlite.ts';
 
 /**
  * A process to kill (`sqlite.test.ts`). `count` writes row after row, and the name of each once it is acknowledged;
- * `fill` does so until the disk refuses, and then says how it fares.
+ * `count-unflushed` without flushes; `fill` does so until the disk refuses, and then says how it fares.
  */
 const [task, path] = process.argv.slice(2);
-if (task === undefined || path === undefined) throw new Error('usage: sqlite.child.ts count|fill <database>');
+if (task === undefined || path === undefined) throw new Error('usage: sqlite.child.ts count|count-unflushed|fill <database>');
 
 // Synchronous, so that a kill right after leaves the line in the pipe.
 const say = (line: string): void => void writeSync(1, `${line}\n`);
 const store = await openSqliteMeta<ContractTables>({ path, migrations: contractMigrations, now: () => 1 });
 const write = async (name: string): Promise<void> => {
-  await store.transact((transaction) => transaction.insertInto('shelf').values({ name }).execute());
+  await store.transact(
+    (transaction) => transaction.insertInto('shelf').values({ name }).execute(),
+    task === 'count-unflushed' ? { survives: 'kill' } : {},
+  );
 };
 
-if (task === 'count') {
+if (task !== 'fill') {
   for (let number = 0; ; number++) {
     const name = `${process.pid}-${number}`;
     await write(name);

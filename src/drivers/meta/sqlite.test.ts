@@ -83,10 +83,37 @@ describe('the SQLite file', () => {
     assert.equal((await store.read.selectFrom('shelf').select('id').execute()).length, written);
   });
 
+  it('leaves out the flush where it is told to, and only there', async (test) => {
+    const store = await openSqliteMeta<ContractTables>({
+      path: await createPlace(test),
+      migrations: contractMigrations,
+      now: () => 1,
+    });
+    test.after(() => store.close());
+    const flushes = async (survives?: 'kill') =>
+      (
+        await store.transact(
+          (transaction) => sql<{ synchronous: number }>`pragma synchronous`.execute(transaction),
+          survives === undefined ? {} : { survives },
+        )
+      ).rows[0]?.synchronous;
+    const [normal, full] = [1, 2];
+    assert.deepEqual(await Promise.all([flushes(), flushes('kill'), flushes(), flushes('kill')]), [full, normal, full, normal]);
+    await assert.rejects(
+      store.transact(() => Promise.reject(new Error('no')), { survives: 'kill' }),
+      /no/,
+    );
+    assert.equal(await flushes(), full);
+  });
+
   it('has everything that was acknowledged before its process was killed', async (test) => {
     const path = await createPlace(test);
-    for (const killAfter of [1, 20, 57]) {
-      const acknowledged = await runChild(path, 'count', { killAfter });
+    for (const [killAfter, task] of [
+      [1, 'count'],
+      [20, 'count-unflushed'],
+      [57, 'count'],
+    ] as const) {
+      const acknowledged = await runChild(path, task, { killAfter });
       assert.ok(acknowledged.length >= killAfter);
       const store = await openSqliteMeta<ContractTables>({ path, migrations: contractMigrations, now: () => 1 });
       const names = new Set((await store.read.selectFrom('shelf').select('name').execute()).map((row) => row.name));

@@ -59,6 +59,16 @@ export async function openSqliteMeta<Tables>(
     syncFolder(options.path);
     reading = openReading(options.path, CACHE_KIB);
     const reader = new Kysely<Tables>({ dialect: createSqliteDialect(reading, 'reader') });
+    /** The next flush of the log takes these commits with it; until then they are with the operating system. */
+    const transactWithoutFlush: MetaStore<Tables>['transact'] = (work) =>
+      writer.connection().execute(async (connection) => {
+        writing.exec('pragma synchronous = normal');
+        try {
+          return await connection.transaction().execute(work);
+        } finally {
+          writing.exec('pragma synchronous = full');
+        }
+      });
     return {
       read: reader,
       changes: () => changes,
@@ -72,7 +82,8 @@ export async function openSqliteMeta<Tables>(
           database.close();
         }
       },
-      transact: (work) => writer.transaction().execute(work),
+      transact: (work, { survives } = {}) =>
+        survives === 'kill' ? transactWithoutFlush(work) : writer.transaction().execute(work),
       async close() {
         await reader.destroy();
         await writer.destroy();
