@@ -1,5 +1,5 @@
 import type { Digest } from '../core/digest.ts';
-import { breathe, type Pass } from './collection-pass.ts';
+import type { Pass } from './collection-pass.ts';
 import { chunksOf } from './image-rows.ts';
 
 /** Rows looked at before others get their turn: about a quarter of a millisecond. */
@@ -11,7 +11,7 @@ const ENDED_AT_ONCE = 10;
 const WALK_FROM = 100;
 
 /** Gives up sessions that nobody goes on with, and the staging files that no session owns. */
-export async function collectUploads({ context: { meta, blobs }, now, dryRun, times, report }: Pass): Promise<void> {
+export async function collectUploads({ context: { meta, blobs }, now, dryRun, times, report, breathe }: Pass): Promise<void> {
   const idleSince = now - times.uploadIdle;
   const idle = await meta.read.selectFrom('upload').select('id').where('updated_at', '<=', idleSince).execute();
   for (const { id } of idle) {
@@ -54,7 +54,7 @@ export function createMembershipMemory(): MembershipMemory {
  * each digest would end.
  */
 export async function collectMemberships(pass: Pass, memory: MembershipMemory): Promise<Map<string, number>> {
-  const { context, now, dryRun, report } = pass;
+  const { context, now, dryRun, report, breathe } = pass;
   const { read } = context.meta;
   const ended = new Map<string, number>();
   const isFull = memory.until === undefined || now < memory.until || pass.purge || dryRun;
@@ -128,7 +128,7 @@ async function isUploading({ context: { meta, options }, now }: Pass, repository
 
 /** Members whose lease is over, by digest; `next` when there are more. */
 async function readExpired(
-  { context: { meta }, now }: Pass,
+  { context: { meta }, now, breathe }: Pass,
   repositoryId: number,
   after: string,
 ): Promise<{ digests: Set<Digest>; next: string | undefined }> {
@@ -151,7 +151,11 @@ async function readExpired(
 }
 
 /** Strikes out what the repository's images refer to: in one walk through them, whatever a blob's number of images. */
-async function withoutReferenced({ context: { meta } }: Pass, repositoryId: number, digests: Set<Digest>): Promise<Digest[]> {
+async function withoutReferenced(
+  { context: { meta }, breathe }: Pass,
+  repositoryId: number,
+  digests: Set<Digest>,
+): Promise<Digest[]> {
   for (let after = 0; digests.size > 0; await breathe()) {
     const images = await meta.read
       .selectFrom('manifest')
@@ -219,7 +223,7 @@ async function endMemberships(
 
 /** Deletes blobs that no repository has and no deleted image could need again: the row, then the bytes. */
 export async function collectBlobs(pass: Pass, ended: Map<string, number>): Promise<void> {
-  const { context, now, dryRun, purge, report } = pass;
+  const { context, now, dryRun, purge, report, breathe } = pass;
   const { meta, blobs, locks } = context;
   for (let after = ''; ; await breathe()) {
     const rows = await meta.read

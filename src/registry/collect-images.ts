@@ -2,7 +2,7 @@ import type { Digest } from '../core/digest.ts';
 import { isFault } from '../core/fault.ts';
 import type { Caller } from '../core/place.ts';
 import { recordAudit } from './audit.ts';
-import { breathe, type Pass } from './collection-pass.ts';
+import type { Pass } from './collection-pass.ts';
 import type { RegistryTransaction } from './context.ts';
 import { deleteImage } from './image-delete.ts';
 import type { Repository } from './registry.ts';
@@ -13,7 +13,7 @@ const BATCH = 100;
 const PRINCIPAL = 'system:collector';
 
 /** Removes the rows of holds that have run out; they have held nothing since. */
-export async function collectHolds({ context: { meta }, now, dryRun, report }: Pass): Promise<void> {
+export async function collectHolds({ context: { meta }, now, dryRun, report, breathe }: Pass): Promise<void> {
   if (dryRun) {
     const { count } = await meta.read
       .selectFrom('hold')
@@ -40,7 +40,7 @@ export async function collectHolds({ context: { meta }, now, dryRun, report }: P
  * `touched` the repositories whose layers may have become free.
  */
 export async function collectImages(pass: Pass, touched: Set<number>): Promise<void> {
-  const { context, now, dryRun, report } = pass;
+  const { context, now, dryRun, report, breathe } = pass;
   for (let after = 0; ; await breathe()) {
     let query = context.meta.read.selectFrom('deleted_manifest').select('id').where('id', '>', after).orderBy('id').limit(BATCH);
     query = pass.purge ? query.where('deleted_at', '<=', now) : query.where('purge_at', '<=', now);

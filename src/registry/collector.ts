@@ -1,7 +1,7 @@
 import type { BlobContext } from './blob-rows.ts';
 import { collectBlobs, collectFiles, collectMemberships, createMembershipMemory, collectUploads } from './collect-blobs.ts';
 import { collectHolds, collectImages } from './collect-images.ts';
-import { defaultCollectionTimes, type CollectionTimes, type Pass } from './collection-pass.ts';
+import { createPace, defaultCollectionTimes, type CollectionTimes, type Pass } from './collection-pass.ts';
 import type { CollectionReport, Collector } from './registry.ts';
 import { scrubBlobs } from './scrub.ts';
 
@@ -15,6 +15,7 @@ const LARGEST_JUMP = 60 * 60 * 1000;
 export function createCollector(context: BlobContext, times: Partial<CollectionTimes> = {}): Collector {
   const { clock, log } = context;
   const memory = createMembershipMemory();
+  const pace = createPace(clock);
   let last: { now: number; monotonic: number } | undefined;
   let filesAt: number | undefined;
   let queue: Promise<unknown> = Promise.resolve();
@@ -47,19 +48,33 @@ export function createCollector(context: BlobContext, times: Partial<CollectionT
       orphansDeleted: 0,
       holdsExpired: 0,
     };
-    const pass: Pass = { context, now, dryRun, purge, times: { ...defaultCollectionTimes, ...times }, report };
+    const pass: Pass = {
+      context,
+      now,
+      dryRun,
+      purge,
+      times: { ...defaultCollectionTimes, ...times },
+      report,
+      breathe: pace.breathe,
+    };
+    pace.begin();
     let ended = new Map<string, number>();
     if (!jumped) {
       await collectHolds(pass);
+      await pass.breathe();
       await collectImages(pass, memory.waiting);
+      await pass.breathe();
       await collectUploads(pass);
+      await pass.breathe();
       ended = await collectMemberships(pass, memory);
+      await pass.breathe();
     }
     await collectBlobs(pass, ended);
     if (!jumped && (dryRun || filesAt === undefined || begun - filesAt >= pass.times.orphanEvery)) {
       await collectFiles(pass);
       if (!dryRun) filesAt = begun;
     }
+    await pass.breathe();
     report.durationMs = clock.monotonic() - begun;
     const { startedAt: _, durationMs, ...counts } = report;
     if (!dryRun && Object.values(counts).some((count) => count > 0)) log.info('garbage collected', { ...counts, durationMs });
