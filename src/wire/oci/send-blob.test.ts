@@ -21,8 +21,11 @@ interface World {
   reads(): number;
 }
 
-async function serve(t: TestContext, change: (read: BlobReader['read']) => BlobReader['read'] = (read) => read): Promise<World> {
-  const pool = createBufferPool();
+async function serve(
+  t: TestContext,
+  change: (read: BlobReader['read']) => BlobReader['read'] = (read) => read,
+  pool = createBufferPool(),
+): Promise<World> {
   const sender = createBlobSender(pool);
   let reads = 0;
   let settle: (outcome: unknown) => void = () => {};
@@ -57,25 +60,52 @@ async function serve(t: TestContext, change: (read: BlobReader['read']) => BlobR
   };
 }
 
-test('a blob goes out whole or in part, and its buffers come back', async (t) => {
-  const { url, over, pool } = await serve(t);
-  const done = over();
-  const whole = await fetch(url);
-  assert.equal(whole.status, 200);
-  assert.ok(Buffer.from(await whole.arrayBuffer()).equals(content));
-  assert.equal(await done, 'sent');
-  for (const [range, first, last] of [
-    ['bytes=1-600000', 1, 600_000],
-    ['bytes=-2', 3_000_015, 3_000_016],
-    ['bytes=524288-', 524_288, 3_000_016],
-  ] as const) {
-    const part = await fetch(url, { headers: { Range: range } });
-    assert.equal(part.status, 206);
-    assert.equal(part.headers.get('content-range'), `bytes ${first}-${last}/${content.length}`);
-    assert.ok(Buffer.from(await part.arrayBuffer()).equals(content.subarray(first, last + 1)), range);
-  }
-  assert.equal(pool.lent, 0);
-});
+for (const [name, limit] of [
+  ['two buffers', 48 * 1024 * 1024],
+  ['one buffer', 2 * 1024 * 1024],
+] as const) {
+  test(`a blob goes out whole or in part by ${name}, which come back`, async (t) => {
+    const { url, over, pool } = await serve(t, undefined, createBufferPool(limit));
+    const done = over();
+    const whole = await fetch(url);
+    assert.equal(whole.status, 200);
+    assert.ok(Buffer.from(await whole.arrayBuffer()).equals(content));
+    assert.equal(await done, 'sent');
+    for (const [range, first, last] of [
+      ['bytes=1-600000', 1, 600_000],
+      ['bytes=-2', 3_000_015, 3_000_016],
+      ['bytes=524288-', 524_288, 3_000_016],
+    ] as const) {
+      const part = await fetch(url, { headers: { Range: range } });
+      assert.equal(part.status, 206);
+      assert.equal(part.headers.get('content-range'), `bytes ${first}-${last}/${content.length}`);
+      assert.ok(Buffer.from(await part.arrayBuffer()).equals(content.subarray(first, last + 1)), range);
+    }
+    assert.equal(pool.lent, 0);
+  });
+
+  test(`${name}: a client that goes away in the middle, and one that comes after it`, async (t) => {
+    let gone: (() => void) | undefined;
+    const { url, port, over, pool } = await serve(
+      t,
+      (read) => async (into, position) => {
+        if (position > 0) gone?.();
+        return read(into, position);
+      },
+      createBufferPool(limit),
+    );
+    const done = over();
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => {});
+    gone = () => socket.destroy();
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    socket.pause();
+    assert.match(String(await done), /went away|ECONNRESET|EPIPE|aborted|premature/i);
+    assert.equal(pool.lent, 0);
+    gone = undefined;
+    assert.ok(Buffer.from(await (await fetch(url)).arrayBuffer()).equals(content));
+  });
+}
 
 test('a store that gives little at a time is read to the end', async (t) => {
   const { url } = await serve(t, (read) => (into, position) => read(into.subarray(0, 10_007), position));

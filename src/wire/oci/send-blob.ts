@@ -1,7 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Digest } from '../../core/digest.ts';
 import type { BlobReader } from '../../registry/ports.ts';
-import { createBufferPool, type BufferPair, type BufferPool } from './buffer-pool.ts';
+import { createBufferPool, type BufferPool, type Buffers } from './buffer-pool.ts';
 import { API_VERSION } from './api-version.ts';
 import { parseRange } from './range.ts';
 
@@ -80,11 +80,11 @@ async function sendContent(
     response.writeHead(status, headers).end(content);
     return;
   }
-  const pair = pool.take();
+  const buffers = pool.take();
   try {
-    await stream(response, reader, first, first + length, pair, () => response.writeHead(status, headers));
+    await stream(response, reader, first, first + length, buffers, () => response.writeHead(status, headers));
   } finally {
-    pool.give(pair);
+    pool.give(buffers);
   }
 }
 
@@ -94,37 +94,38 @@ async function stream(
   reader: BlobReader,
   from: number,
   end: number,
-  { a, b }: BufferPair,
+  [one, other = one]: Buffers,
   begin: () => void,
 ): Promise<void> {
-  let reject: (error: Error) => void = () => {};
-  const gone = new Promise<never>((_resolve, fail) => (reject = fail));
-  gone.catch(() => {});
+  let isGone = false;
+  let settle: (error?: Error | null) => void = () => {};
   // A pending write of a connection that closes may never call back.
-  const onClose = (): void => reject(new Error('the client went away'));
+  const onClose = (): void => {
+    isGone = true;
+    settle(new Error('the client went away'));
+  };
+  const send = (chunk: Buffer, isLast: boolean): Promise<void> =>
+    new Promise((resolve, reject) => {
+      settle = (error) => (error ? reject(error) : resolve());
+      if (isGone) onClose();
+      else if (isLast) response.end(chunk, settle);
+      else response.write(chunk, settle);
+    });
   response.once('close', onClose);
   let reading: Promise<number> | undefined;
   try {
-    let [filling, sending] = [a, b];
+    let [sending, filling] = [one, other];
     let position = from;
-    let count = await read(reader, filling, position, end);
+    let count = await read(reader, sending, position, end);
     begin();
     for (;;) {
-      [filling, sending] = [sending, filling];
-      const chunk = count === sending.length ? sending : sending.subarray(0, count);
       position += count;
-      const sent = new Promise<void>((resolve, fail) => {
-        const settle = (error?: Error | null): void => (error ? fail(error) : resolve());
-        if (position === end) response.end(chunk, settle);
-        else response.write(chunk, settle);
-      });
-      if (position === end) {
-        await Promise.race([sent, gone]);
-        return;
-      }
+      const sent = send(count === sending.length ? sending : sending.subarray(0, count), position === end);
+      if (position === end || filling === sending) await sent;
+      if (position === end) return;
       reading = read(reader, filling, position, end);
-      const [next] = await Promise.all([reading, Promise.race([sent, gone])]);
-      count = next;
+      [count] = await Promise.all([reading, sent]);
+      [sending, filling] = [filling, sending];
     }
   } finally {
     response.off('close', onClose);
