@@ -95,11 +95,24 @@ export async function startDockerRegistry(): Promise<Peer> {
   };
 }
 
-async function end(child: ChildProcess, folder: string): Promise<void> {
+/** node:http with an answer of a manifest's size, and nothing else. */
+export async function startBareServer(): Promise<Peer> {
+  const port = await freePort();
+  const source = `const body = Buffer.alloc(1200, 'm');
+    require('node:http')
+      .createServer((request, response) => response.writeHead(200, { 'Content-Length': body.length }).end(body))
+      .listen(${port}, '127.0.0.1');`;
+  const child = spawn(process.execPath, ['-e', source], { stdio: 'ignore' });
+  const url = `http://127.0.0.1:${port}`;
+  await answers(url, child);
+  return { name: 'bare server', url, headers: {}, close: () => end(child) };
+}
+
+async function end(child: ChildProcess, folder?: string): Promise<void> {
   const closed = once(child, 'close');
   child.kill('SIGTERM');
   await closed;
-  rmSync(folder, { recursive: true, force: true });
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
 }
 
 async function answers(url: string, child: ChildProcess): Promise<void> {
