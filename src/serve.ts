@@ -120,6 +120,7 @@ export async function startServer(config: ServerConfig, parts: ServerParts = {})
     log,
     settings: { graceMs: config.graceMs, leaseMs: config.leaseMs, tagImmutableMessage: config.tagImmutableMessage },
     applyTemplate: createTemplatePolicies({ clock }),
+    timers: systemTimers,
   });
   const lifecycle = createLifecycle({
     meta: meta as unknown as MetaStore<LifecycleTables>,

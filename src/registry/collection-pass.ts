@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import type { Timers } from '../core/timers.ts';
 import type { BlobContext } from './blob-rows.ts';
 import type { CollectionReport } from './registry.ts';
 
@@ -43,9 +44,11 @@ export interface Pace {
 const STRETCH = 1;
 /** A rest is this many times as long as what was done before it. */
 const REST = 4;
+/** Waiting for the disk or for another's transaction counts as work, too, and is to cost no long rest. */
+const LONGEST_REST = 50;
 
 /** Keeps what runs in the background to a fifth of the event loop's time, from pass to pass. Little work has no rest. */
-export function createPace(clock: Clock): Pace {
+export function createPace(clock: Clock, timers: Timers | undefined): Pace {
   let worked = 0;
   let begun = clock.monotonic();
   return {
@@ -54,9 +57,9 @@ export function createPace(clock: Clock): Pace {
       worked += clock.monotonic() - begun;
       await breathe();
       if (worked >= STRETCH) {
-        const rest = Math.ceil(worked * REST);
+        const rest = Math.min(Math.ceil(worked * REST), LONGEST_REST);
         worked = 0;
-        await new Promise((resolve) => setTimeout(resolve, rest));
+        if (timers !== undefined) await new Promise<void>((resolve) => timers.after(rest, resolve));
       }
       begun = clock.monotonic();
     },

@@ -1,7 +1,7 @@
 import type { BlobContext } from './blob-rows.ts';
 import { collectBlobs, collectFiles, collectMemberships, createMembershipMemory, collectUploads } from './collect-blobs.ts';
 import { collectHolds, collectImages } from './collect-images.ts';
-import { createPace, defaultCollectionTimes, type CollectionTimes, type Pass } from './collection-pass.ts';
+import { defaultCollectionTimes, type CollectionTimes, type Pace, type Pass } from './collection-pass.ts';
 import type { CollectionReport, Collector } from './registry.ts';
 import { scrubBlobs } from './scrub.ts';
 
@@ -12,10 +12,9 @@ const LARGEST_JUMP = 60 * 60 * 1000;
  * Frees space beside all other work: no pause, no lock on a repository. docs/garbage-collection.md has each race with
  * pushes, pulls and restores, and what makes it safe. A step that fails ends the pass: what cannot be read is kept.
  */
-export function createCollector(context: BlobContext, times: Partial<CollectionTimes> = {}): Collector {
+export function createCollector(context: BlobContext, pace: Pace, times: Partial<CollectionTimes> = {}): Collector {
   const { clock, log } = context;
   const memory = createMembershipMemory();
-  const pace = createPace(clock);
   let last: { now: number; monotonic: number } | undefined;
   let filesAt: number | undefined;
   let queue: Promise<unknown> = Promise.resolve();

@@ -2,9 +2,11 @@ import type { Clock } from '../core/clock.ts';
 import type { IdSource } from '../core/ids.ts';
 import type { Logger } from '../core/logger.ts';
 import type { MetaStore } from '../core/meta-store.ts';
+import type { Timers } from '../core/timers.ts';
 import { createAuditLog } from './audit.ts';
 import { createBlobLocks } from './blob-locks.ts';
 import type { BlobContext } from './blob-rows.ts';
+import { createPace } from './collection-pass.ts';
 import { createCollector } from './collector.ts';
 import { defaultRegistryOptions, type RegistryLimits, type RegistryOptions } from './context.ts';
 import { createHolds } from './holds.ts';
@@ -38,6 +40,8 @@ export interface RegistryDependencies {
   settings?: Partial<Omit<RegistryOptions, 'limits'>> & { limits?: Partial<RegistryLimits> };
   /** What another room does when a repository is made from a template. */
   applyTemplate?: ApplyTemplate;
+  /** Lets what runs in the background rest between two pieces of work; without them it only lets others go first. */
+  timers?: Timers;
 }
 
 /** Builds the room out of what it needs of the world. `meta` has run `registryMigrations`. */
@@ -49,6 +53,7 @@ export function createRegistry({
   log,
   settings = {},
   applyTemplate,
+  timers,
 }: RegistryDependencies): RegistryRoom {
   const options: RegistryOptions = {
     ...defaultRegistryOptions,
@@ -65,7 +70,7 @@ export function createRegistry({
     holds: createHolds(context),
     templates: createTemplates(context),
     settings: createSettings(context),
-    collector: createCollector(context),
+    collector: createCollector(context, createPace(clock, timers)),
     audit: createAuditLog(context),
     usage: () => readUsage(meta.read, clock.now()),
     flushPulls: () => pulls.flush(),
