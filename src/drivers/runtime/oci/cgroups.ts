@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { errorCode } from './error-code.ts';
 
@@ -34,6 +34,16 @@ export interface Cgroups {
   remove(path: string): Promise<void>;
   /** Usage in the shape of Docker's stats; `undefined` when there is no such cgroup. */
   usage(path: string): Promise<Record<string, unknown> | undefined>;
+}
+
+/** The file that lists the processes of the cgroup that this one is in: `/dev/null` where that cannot be known. */
+export function ownProcessesFile(): string {
+  for (const line of readFileSync('/proc/self/cgroup', 'utf8').split('\n')) {
+    const [, controllers, path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
+    const file = `${ROOT}/${controllers === '' ? '' : `${controllers}/`}${path === '/' ? '' : path}/cgroup.procs`;
+    if (path !== undefined && existsSync(file)) return file;
+  }
+  return '/dev/null';
 }
 
 export function findCgroups(): Cgroups {

@@ -1,7 +1,7 @@
-import * as fs from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
 import { errorCode } from './error-code.ts';
 
-/** One run of a container, as the files in its folder tell it. */
+/** One run of a container, as the files in its folder tell it: a few small ones in memory, so that reading them blocks nobody. */
 export interface ObservedRun {
   /** Milliseconds since the epoch; absent when its process was never started. */
   startedAt?: number;
@@ -11,55 +11,55 @@ export interface ObservedRun {
 }
 
 /** Reads a run; `now` is for an end that nobody saw. */
-export async function readRun(folder: string, id: string, now: number): Promise<ObservedRun> {
-  const exit = await readExit(folder);
-  const started = await readPid(folder);
+export function readRun(folder: string, id: string, now: number): ObservedRun {
+  const exit = readExit(folder);
+  const started = readPid(folder);
   if (exit !== undefined) return { ...started, end: exit };
-  if (await isParentAlive(folder)) return { ...started };
+  if (isParentAlive(folder)) return { ...started };
   // It may have written its last word and gone between the two looks.
-  const late = await readExit(folder);
-  if (late !== undefined) return { ...(await readPid(folder)), end: late };
-  if (started.pid !== undefined && (await isOurs(started.pid, id))) return { ...started };
+  const late = readExit(folder);
+  if (late !== undefined) return { ...readPid(folder), end: late };
+  if (started.pid !== undefined && isOurs(started.pid, id)) return { ...started };
   return { ...started, end: { outOfMemory: false, at: now } };
 }
 
-async function readExit(folder: string): Promise<ObservedRun['end']> {
-  const text = await readText(`${folder}/exit`);
+function readExit(folder: string): ObservedRun['end'] {
+  const text = readText(`${folder}/exit`);
   const [, code, kills] = /^(\d+) (\d+)\n$/.exec(text ?? '') ?? [];
   if (code === undefined || kills === undefined) return undefined;
-  const { mtimeMs } = await fs.stat(`${folder}/exit`);
+  const { mtimeMs } = statSync(`${folder}/exit`);
   return { exitCode: Number(code), outOfMemory: Number(kills) > 0, at: Math.round(mtimeMs) };
 }
 
-async function readPid(folder: string): Promise<{ pid?: number; startedAt?: number }> {
-  const text = await readText(`${folder}/pid`);
+function readPid(folder: string): { pid?: number; startedAt?: number } {
+  const text = readText(`${folder}/pid`);
   if (text === undefined || !/^\d+\s*$/.test(text)) return {};
-  const { mtimeMs } = await fs.stat(`${folder}/pid`);
+  const { mtimeMs } = statSync(`${folder}/pid`);
   return { pid: Number(text), startedAt: Math.round(mtimeMs) };
 }
 
 /** Whether the shell that waits for the container still does: the same process of the same run of the machine. */
-export async function isParentAlive(folder: string): Promise<boolean> {
-  const [boot, ...stat] = ((await readText(`${folder}/parent`)) ?? '').trim().split(' ');
+export function isParentAlive(folder: string): boolean {
+  const [boot, ...stat] = (readText(`${folder}/parent`) ?? '').trim().split(' ');
   const written = parseStat(stat.join(' '));
-  if (written === undefined || boot !== (await readBootId())) return false;
-  const current = parseStat((await readText(`/proc/${written.pid}/stat`)) ?? '');
+  if (written === undefined || boot !== readBootId()) return false;
+  const current = parseStat(readText(`/proc/${written.pid}/stat`) ?? '');
   return current !== undefined && current.startTime === written.startTime && current.state !== 'Z';
 }
 
 /** Whether anybody is, or was, there to wait. */
-export async function hasParent(folder: string): Promise<boolean> {
-  return (await readText(`${folder}/parent`))?.endsWith('\n') === true;
+export function hasParent(folder: string): boolean {
+  return readText(`${folder}/parent`)?.endsWith('\n') === true;
 }
 
-export async function readBootId(): Promise<string> {
-  return (await fs.readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+export function readBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
 /** A process is in the cgroup of its container, whose path ends with our own id. */
-async function isOurs(pid: number, id: string): Promise<boolean> {
-  const stat = parseStat((await readText(`/proc/${pid}/stat`)) ?? '');
-  return stat !== undefined && stat.state !== 'Z' && ((await readText(`/proc/${pid}/cgroup`)) ?? '').includes(id);
+function isOurs(pid: number, id: string): boolean {
+  const stat = parseStat(readText(`/proc/${pid}/stat`) ?? '');
+  return stat !== undefined && stat.state !== 'Z' && (readText(`/proc/${pid}/cgroup`) ?? '').includes(id);
 }
 
 /** proc(5): the name is in parentheses and may have anything in it; the start time is field 22. */
@@ -70,9 +70,9 @@ export function parseStat(line: string): { pid: number; state: string; startTime
   return pid === undefined || state === undefined || startTime === undefined ? undefined : { pid: Number(pid), state, startTime };
 }
 
-export async function readText(path: string): Promise<string | undefined> {
+export function readText(path: string): string | undefined {
   try {
-    return await fs.readFile(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ESRCH') return undefined;
     throw error;

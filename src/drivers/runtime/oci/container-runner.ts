@@ -5,7 +5,7 @@ import type { Clock } from '../../../core/clock.ts';
 import { ContainerError } from '../../../core/container-error.ts';
 import type { Logger } from '../../../core/logger.ts';
 import type { ContainerExit } from '../../../orchestrator/container-engine.ts';
-import type { Cgroups } from './cgroups.ts';
+import { ownProcessesFile, type Cgroups } from './cgroups.ts';
 import { hasParent, isParentAlive, readRun, type ObservedRun } from './container-run.ts';
 import { errorCode } from './error-code.ts';
 import { createLayerView } from './layer-view.ts';
@@ -62,17 +62,18 @@ const SETTLE_MILLISECONDS = 20;
 export function createContainerRunner(options: RunnerOptions): ContainerRunner {
   const { binary, stateFolder, cgroups, clock, log } = options;
   const runs = new Map<string, Run>();
+  const own = ownProcessesFile();
   const round = setInterval(() => {
     for (const run of runs.values()) {
       if (run.observed.end !== undefined) continue;
-      void look(run);
+      look(run);
       options.onRound(run.folder);
     }
   }, ROUND_MILLISECONDS);
   round.unref();
 
   function follow(run: Run): void {
-    const watcher = watch(runFolder(run), { persistent: false }, () => void look(run));
+    const watcher = watch(runFolder(run), { persistent: false }, () => look(run));
     watcher.on('error', (error) =>
       log.warn('a container cannot be watched, and is looked at now and then', { error: String(error) }),
     );
@@ -80,31 +81,18 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
     runs.set(run.record.id, run);
   }
 
-  /** Looks at a run's files; one look at a time, and one more when something changed meanwhile. */
-  const looking = new Map<Run, { again: boolean }>();
-  async function look(run: Run): Promise<void> {
-    const current = looking.get(run);
-    if (current !== undefined) {
-      current.again = true;
-      return;
-    }
-    const state = { again: true };
-    looking.set(run, state);
+  function look(run: Run): void {
+    if (run.observed.end !== undefined || runs.get(run.record.id) !== run) return;
     try {
-      while (state.again && run.observed.end === undefined && runs.get(run.record.id) === run) {
-        state.again = false;
-        // Who waits may not have come to write its name yet; asked beforehand, so that it cannot come between.
-        const mayCome = run.isStarting && !run.isLeft && !(await hasParent(runFolder(run)));
-        const seen = await readRun(runFolder(run), run.record.id, clock.now());
-        if (mayCome && seen.end?.exitCode === undefined) delete seen.end;
-        run.observed = seen;
-        for (const wake of run.changed.splice(0)) wake();
-        if (run.observed.end !== undefined) ended(run);
-      }
+      // Who waits may not have come to write its name yet; asked beforehand, so that it cannot come between.
+      const mayCome = run.isStarting && !run.isLeft && !hasParent(runFolder(run));
+      const seen = readRun(runFolder(run), run.record.id, clock.now());
+      if (mayCome && seen.end?.exitCode === undefined) delete seen.end;
+      run.observed = seen;
+      for (const wake of run.changed.splice(0)) wake();
+      if (run.observed.end !== undefined) ended(run);
     } catch (error) {
       log.error('the state of a container cannot be read', { container: run.record.id, error: String(error) });
-    } finally {
-      looking.delete(run);
     }
   }
 
@@ -127,7 +115,7 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
 
   async function settled(id: string): Promise<void> {
     const run = runs.get(id);
-    while (run !== undefined && (await isParentAlive(runFolder(run))))
+    while (run !== undefined && isParentAlive(runFolder(run)))
       await new Promise((resolve) => setTimeout(resolve, SETTLE_MILLISECONDS));
   }
 
@@ -179,6 +167,7 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
       `lowerdir=${lower},upperdir=upper,workdir=work`,
       cgroups.killsFile(record.cgroupsPath),
       record.input,
+      own,
     ];
     // A slave: what the machine unmounts later goes here too, and nothing of this shows on the machine.
     const argv = ['--mount', '--propagation', 'slave', '/bin/sh', '-c', PARENT_SCRIPT, 'holdfast-container', ...script];
@@ -190,7 +179,7 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
     });
     child.once('exit', () => {
       run.isLeft = true;
-      void look(run);
+      look(run);
     });
     run.letGo = () => child.unref();
     await new Promise<void>((resolve, reject) => {
@@ -219,11 +208,11 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
         stopWatching: () => undefined,
         letGo: () => undefined,
       };
-      run.observed = await readRun(runFolder(run), record.id, clock.now());
+      run.observed = readRun(runFolder(run), record.id, clock.now());
       runs.set(record.id, run);
       if (run.observed.end === undefined) {
         follow(run);
-        await look(run);
+        look(run);
       } else if (run.observed.end.exitCode === undefined) {
         await tidy(record);
       }
@@ -241,7 +230,7 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
       const all = record.sharesProcesses ? ['--all'] : [];
       const { code, stderr } = await tryRun(binary, ['--root', stateFolder, 'kill', ...all, record.id, String(signal)]);
       if (code === 0) return;
-      await look(run);
+      look(run);
       if (run.observed.end === undefined && !/not running|no such process|does not exist|already finished/i.test(stderr))
         throw new ContainerError('CannotStopContainerError', stderr.trim().slice(0, 500));
     },

@@ -1,3 +1,4 @@
+import { chmodSync, lchownSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
 import { posix } from 'node:path';
@@ -35,6 +36,9 @@ const INITS = ['/usr/bin/tini-static', '/usr/bin/docker-init', '/usr/bin/cataton
 /**
  * Makes a container's folder: its layers by links, so that the options of the overlay stay short and hold no path of anybody
  * else's, its network, its config. The record is there before anything that would have to be taken away again.
+ *
+ * What only makes entries in the page cache is done at once: a start waits for all of it, and each turn through another thread takes
+ * longer than the work.
  */
 export async function createContainer(
   deps: CreateDeps,
@@ -46,15 +50,15 @@ export async function createContainer(
 ): Promise<ContainerRecord> {
   const folder = deps.records.containerFolder({ taskId: task.id, name: spec.name });
   await fs.rm(folder, { recursive: true, force: true });
-  await fs.mkdir(folder, { recursive: true, mode: 0o700 });
-  for (const name of ['work', 'rootfs', 'runs', 'empty']) await fs.mkdir(`${folder}/${name}`, { mode: 0o700 });
-  await fs.mkdir(`${folder}/upper`, { mode: 0o755 });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const name of ['work', 'rootfs', 'runs', 'empty']) mkdirSync(`${folder}/${name}`, { mode: 0o700 });
+  mkdirSync(`${folder}/upper`, { mode: 0o755 });
   const id = Buffer.from(deps.ids.bytes(32)).toString('hex');
   const layers = await stackLayers(deps, image);
-  for (const [index, layer] of layers.entries()) await fs.symlink(layer.path, `${folder}/${index}`);
+  for (const [index, layer] of layers.entries()) symlinkSync(layer.path, `${folder}/${index}`);
   // What a container writes at its root is for all its accounts to reach, as the image has it.
   const top = layers[0];
-  if (top !== undefined) await copyOwner(top.path, `${folder}/upper`);
+  if (top !== undefined) copyOwner(top.path, `${folder}/upper`);
   if (spec.interactive || spec.pseudoTerminal) await makeInput(folder);
 
   const isHostNetwork = task.networkMode === 'host' && !spec.disableNetworking;
@@ -127,10 +131,10 @@ export async function createContainer(
       bounds: deps.bounds,
       hasCgroupNamespace: deps.cgroups.version === 2,
       architecture: os.arch(),
-      mostOpenFiles: await readOpenFilesLimit(),
+      mostOpenFiles: readOpenFilesLimit(),
     });
     record.process = runtimeSpec.process;
-    await fs.writeFile(`${folder}/config.json`, JSON.stringify(runtimeSpec), { mode: 0o600 });
+    writeFileSync(`${folder}/config.json`, JSON.stringify(runtimeSpec), { mode: 0o600 });
     await deps.records.saveContainer(record);
     if (attachment !== undefined) await deps.networks.connect(attachment);
     await deps.networks.publish(record.published);
@@ -192,7 +196,7 @@ async function writeHostFiles(
   });
   const binds: Bind[] = [];
   for (const [name, text] of Object.entries({ hosts: files.hosts, 'resolv.conf': files.resolv, hostname: files.hostname })) {
-    await fs.writeFile(`${folder}/${name}`, text, { mode: 0o644 });
+    writeFileSync(`${folder}/${name}`, text, { mode: 0o644 });
     binds.push({ source: `${folder}/${name}`, destination: `/etc/${name}`, readOnly: false });
   }
   return binds;
@@ -323,14 +327,14 @@ async function makeInput(folder: string): Promise<void> {
   await run('mkfifo', [`${folder}/stdin`]);
 }
 
-async function copyOwner(from: string, to: string): Promise<void> {
-  const { uid, gid, mode } = await fs.lstat(from);
-  await fs.lchown(to, uid, gid);
-  await fs.chmod(to, mode & 0o7777);
+function copyOwner(from: string, to: string): void {
+  const { uid, gid, mode } = lstatSync(from);
+  lchownSync(to, uid, gid);
+  chmodSync(to, mode & 0o7777);
 }
 
-async function readOpenFilesLimit(): Promise<number> {
-  const limits = await fs.readFile('/proc/self/limits', 'utf8');
+function readOpenFilesLimit(): number {
+  const limits = readFileSync('/proc/self/limits', 'utf8');
   const hard = /^Max open files\s+\S+\s+(\d+)/m.exec(limits)?.[1];
   return hard === undefined ? Number.MAX_SAFE_INTEGER : Number(hard);
 }

@@ -60,7 +60,7 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
   mkdirSync(options.folder, { recursive: true, mode: 0o700 });
   const folder = await fs.realpath(options.folder);
   const runtime = await findRuntime(options.binary);
-  const bootId = await readBootId();
+  const bootId = readBootId();
   const stateFolder = `${folder}/runtime`;
   const cgroups = findCgroups();
   await checkMachine({ folder, runtime, stateFolder, ids, cgroups });

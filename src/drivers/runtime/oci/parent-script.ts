@@ -4,13 +4,16 @@
  * needs nothing from the server, which may come and go. It runs in the container's folder.
  *
  * Arguments: folder of the run, runtime, the runtime's state folder, id, options of the overlay, file that counts what the
- * kernel killed for want of memory, what standard input is.
+ * kernel killed for want of memory, what standard input is, file that lists the processes of the cgroup that this one is in.
  *
  * Files in the folder of the run: `parent` (boot id and /proc/self/stat: who waits), `pid` (written by the runtime when the
  * container's process runs), `problem`, `runtime.log`, and last of all `exit`: code, kills, and an end of line.
  */
 export const PARENT_SCRIPT = `
-run=$1 runtime=$2 state=$3 id=$4 overlay=$5 kills=$6 input=$7
+run=$1 runtime=$2 state=$3 id=$4 overlay=$5 kills=$6 input=$7 own=$8
+# The kernel moves a process into a cgroup only after a grace period (about 10 ms), and the next ones at once. Moving one to
+# where it is already has that wait go by while the mount is made and the runtime comes up, which would have it later.
+echo 0 > "$own" &
 read -r boot < /proc/sys/kernel/random/boot_id
 read -r stat < /proc/self/stat
 echo "$boot $stat" > "$run/parent"

@@ -48,10 +48,10 @@ export async function closeSharedNamespaces(folder: string, key: string): Promis
 
 /** The same process of the same run of the machine, or none. */
 async function findHolder(folder: string): Promise<number | undefined> {
-  const [boot, ...stat] = ((await readText(`${folder}/holder`)) ?? '').trim().split(' ');
+  const [boot, ...stat] = (readText(`${folder}/holder`) ?? '').trim().split(' ');
   const written = parseStat(stat.join(' '));
   if (written === undefined || boot !== (await fs.readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()) return undefined;
-  const current = parseStat((await readText(`/proc/${written.pid}/stat`)) ?? '');
+  const current = parseStat(readText(`/proc/${written.pid}/stat`) ?? '');
   return current?.startTime === written.startTime && current.state !== 'Z' ? written.pid : undefined;
 }
 
