@@ -70,17 +70,22 @@ async function start(work: Work, step: StepOf<'start'>): Promise<void> {
   const { networkConfiguration, platformVersion, capacityProviderStrategy } = revision.document;
   const launchType = isFargate(capacityProviderStrategy) ? 'FARGATE' : service.launchType;
   const before = view.tasks.filter((task) => task.revision === revision.id && task.desiredStatus === 'RUNNING').length;
-  const { hosts, failure } = await chooseHosts(transaction, work.hosts, {
-    cluster,
-    count: step.count,
-    launchType,
-    ...taskNeeds(definition, {}),
-    hostPorts: fixedHostPorts(definition.document),
-    ...(service.document.placementConstraints.some(({ type }) => type === 'distinctInstance')
-      ? { distinctGroup: `service:${service.name}` }
-      : {}),
-    ...(step.host === undefined ? {} : { hosts: [step.host] }),
-  });
+  const { hosts, failure } = await chooseHosts(
+    transaction,
+    work.hosts,
+    {
+      cluster,
+      count: step.count,
+      launchType,
+      ...taskNeeds(definition, {}),
+      hostPorts: fixedHostPorts(definition.document),
+      ...(service.document.placementConstraints.some(({ type }) => type === 'distinctInstance')
+        ? { distinctGroup: `service:${service.name}` }
+        : {}),
+      ...(step.host === undefined ? {} : { hosts: [step.host] }),
+    },
+    tasks.hostUse,
+  );
   if (failure !== undefined) await unplaced(work, revision, failure);
   if (hosts.length === 0) return;
   const tags = await tagsForTasks(work, definition.arn);
@@ -122,7 +127,7 @@ async function start(work: Work, step: StepOf<'start'>): Promise<void> {
       .execute();
     started.push(row);
   }
-  effects.launch.push(...started);
+  effects.launch.push(...started.map((row) => ({ row, of: { cluster, definition, tags } })));
   await addEvent(
     transaction,
     context,

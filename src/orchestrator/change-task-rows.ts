@@ -1,4 +1,6 @@
+import type { Updateable } from 'kysely';
 import type { OrchestratorTransaction } from './context.ts';
+import type { TaskTables } from './schema.ts';
 import { toTask, type StopCode, type TaskRow } from './task-rows.ts';
 
 /** A task has changed, as its row says now. */
@@ -26,30 +28,37 @@ export async function changeRows(
       const changed = change(before);
       if (changed === undefined) continue;
       const after = { ...changed, version: before.version + 1 };
-      await transaction
-        .updateTable('task')
-        .set({
-          desired_status: after.desiredStatus,
-          last_status: after.lastStatus,
-          health: after.health,
-          version: after.version,
-          pull_started_at: after.pullStartedAt ?? null,
-          pull_stopped_at: after.pullStoppedAt ?? null,
-          started_at: after.startedAt ?? null,
-          stopping_at: after.stoppingAt ?? null,
-          execution_stopped_at: after.executionStoppedAt ?? null,
-          stopped_at: after.stoppedAt ?? null,
-          stop_code: after.stopCode ?? null,
-          stopped_reason: after.stoppedReason ?? null,
-          protected_until: after.protectedUntil ?? null,
-          sight: JSON.stringify(after.sight),
-        })
-        .where('id', '=', after.id)
-        .execute();
+      await transaction.updateTable('task').set(columnsOf(before, after)).where('id', '=', after.id).execute();
       changes.push({ before, after });
     }
   }
   return changes;
+}
+
+const COLUMNS = {
+  desired_status: 'desiredStatus',
+  last_status: 'lastStatus',
+  health: 'health',
+  version: 'version',
+  pull_started_at: 'pullStartedAt',
+  pull_stopped_at: 'pullStoppedAt',
+  started_at: 'startedAt',
+  stopping_at: 'stoppingAt',
+  execution_stopped_at: 'executionStoppedAt',
+  stopped_at: 'stoppedAt',
+  stop_code: 'stopCode',
+  stopped_reason: 'stoppedReason',
+  protected_until: 'protectedUntil',
+} as const satisfies { [column in keyof Updateable<TaskTables['task']>]?: keyof TaskRow };
+
+/** Only what is new: every other column that is named would have its indexes written, too. */
+function columnsOf(before: TaskRow, after: TaskRow): Updateable<TaskTables['task']> {
+  const changed = Object.entries(COLUMNS).filter(([, member]) => before[member] !== after[member]);
+  const sight = JSON.stringify(after.sight);
+  return {
+    ...Object.fromEntries(changed.map(([column, member]) => [column, after[member] ?? null])),
+    ...(after.sight === before.sight || sight === JSON.stringify(before.sight) ? {} : { sight }),
+  };
 }
 
 /** The row of a task that the runtime has not got, ended; undefined when it has ended already. */

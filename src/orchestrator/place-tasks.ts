@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Cluster } from './cluster-rows.ts';
 import type { OrchestratorContext, OrchestratorTables } from './context.ts';
+import type { HostUse, Use } from './host-use.ts';
 import type { RuntimeHost } from './ports.ts';
 import type { TaskDefinitionDocument } from './task-definition-rows.ts';
 
@@ -48,11 +49,15 @@ export async function placeTasks({ meta, runtime }: OrchestratorContext, request
   return chooseHosts(meta.read, await runtime.hosts(), request);
 }
 
-/** The same among hosts that are known, with queries alone: inside a transaction, what it chooses is still free when it is written. */
+/**
+ * The same among hosts that are known, with queries alone: inside a transaction, what it chooses is still free when it is written. There
+ * `use` may be given, and is then kept.
+ */
 export async function chooseHosts(
   database: Kysely<OrchestratorTables>,
   known: RuntimeHost[],
   request: PlacementRequest,
+  use?: HostUse,
 ): Promise<Placement> {
   const { cluster, count, launchType } = request;
   const draining = await database
@@ -64,7 +69,11 @@ export async function chooseHosts(
   const closed = new Set(draining.map(({ host_id }) => host_id));
   const hosts = known.filter(({ id }) => (request.hosts?.includes(id) ?? true) && (launchType === 'FARGATE' || !closed.has(id)));
   if (hosts.length === 0) return { hosts: [], failure: { reason: 'AGENT' } };
-  const free = await Promise.all(hosts.map((host) => readFree(database, host, request)));
+  const [only] = hosts;
+  // Which of several is the emptiest, only their sums tell.
+  if (only !== undefined && hosts.length === 1 && hasRoom(only, request, use?.atMost(only.id)))
+    return { hosts: Array.from({ length: count }, () => only.id) };
+  const free = await Promise.all(hosts.map((host) => readFree(database, host, request, use)));
   const chosen: string[] = [];
   let failure: Placement['failure'];
   while (chosen.length < count) {
@@ -99,6 +108,12 @@ interface FreeHost {
   hasGroup: boolean;
 }
 
+function hasRoom(host: RuntimeHost, request: PlacementRequest, used: Use | undefined): boolean {
+  const { launchType, count, cpu, memory, hostPorts, distinctGroup } = request;
+  if (used === undefined || launchType === 'FARGATE' || hostPorts.length > 0 || distinctGroup !== undefined) return false;
+  return used.cpu + count * cpu <= host.cpu && used.memory + count * memory <= host.memory;
+}
+
 function lackOf(host: FreeHost, request: PlacementRequest): PlacementFailure | undefined {
   if (request.distinctGroup !== undefined && host.hasGroup) return 'LOCATION';
   if (request.hostPorts.some((port) => host.ports.has(port)) || new Set(request.hostPorts).size < request.hostPorts.length)
@@ -108,7 +123,12 @@ function lackOf(host: FreeHost, request: PlacementRequest): PlacementFailure | u
   return request.memory > host.memory ? 'RESOURCE:MEMORY' : undefined;
 }
 
-async function readFree(database: Kysely<OrchestratorTables>, host: RuntimeHost, request: PlacementRequest): Promise<FreeHost> {
+async function readFree(
+  database: Kysely<OrchestratorTables>,
+  host: RuntimeHost,
+  request: PlacementRequest,
+  use: HostUse | undefined,
+): Promise<FreeHost> {
   const live = database.selectFrom('task').where('host_id', '=', host.id).where('last_status', '!=', 'STOPPED');
   const isSized = request.launchType !== 'FARGATE';
   const used = isSized
@@ -117,6 +137,8 @@ async function readFree(database: Kysely<OrchestratorTables>, host: RuntimeHost,
         .where('launch_type', '!=', 'FARGATE')
         .executeTakeFirst()
     : undefined;
+  const sum: Use = { cpu: Number(used?.cpu ?? 0), memory: Number(used?.memory ?? 0) };
+  if (isSized) use?.set(host.id, sum);
   const ports = request.hostPorts.length === 0 ? [] : await live.select('host_ports').where('host_ports', '!=', '[]').execute();
   const group =
     request.distinctGroup === undefined
@@ -129,8 +151,8 @@ async function readFree(database: Kysely<OrchestratorTables>, host: RuntimeHost,
           .executeTakeFirst();
   return {
     id: host.id,
-    cpu: host.cpu - Number(used?.cpu ?? 0),
-    memory: host.memory - Number(used?.memory ?? 0),
+    cpu: host.cpu - sum.cpu,
+    memory: host.memory - sum.memory,
     ports: new Set(ports.flatMap(({ host_ports }) => JSON.parse(host_ports) as string[])),
     hasGroup: group !== undefined,
   };

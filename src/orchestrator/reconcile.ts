@@ -134,7 +134,7 @@ export function createReconciler(context: OrchestratorContext, tasks: Tasks): Re
         ...(plan.wakeAt === undefined ? {} : { planned: plan.wakeAt }),
       };
     });
-    await Promise.all(effects.launch.map((task) => tasks.launch(task)));
+    await Promise.all(effects.launch.map(({ row, of }) => tasks.launch(row, of)));
     if (effects.again) return 'again';
     return earliest(effects.planned, effects.wakeIn === undefined ? undefined : steady.now() + effects.wakeIn, asked);
   }

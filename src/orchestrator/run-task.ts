@@ -44,9 +44,9 @@ export function createRunTask(context: OrchestratorContext, tasks: Tasks, descri
     });
     if (made === undefined) return undefined;
     // The answer does not wait for the runtime: what becomes of a task is seen on the task.
-    for (const row of made)
+    for (const [index, row] of made.entries())
       tasks
-        .launch(row)
+        .launch(row, list[index])
         // Its row says that it is to run: it is launched when the server starts next.
         .catch((error: unknown) =>
           context.log.error('a task could not be launched', { task: row.id, error: describeCauses(error) }),

@@ -544,6 +544,22 @@ describe('services', () => {
     assert.deepEqual(world.errors, []);
   });
 
+  it('take what room their host has, and no more, and what others have left', async (test) => {
+    const host = { id: 'a'.repeat(32), cpu: 1024, memory: 640, attributes: {} };
+    const world = await start(test, { hosts: [host] });
+    await create(world, { desiredCount: 6 });
+    await create(world, { serviceName: 'other', desiredCount: 6 });
+    await world.advance(2_000);
+    const running = async () => [(await look(world)).runningCount, (await look(world, 'other')).runningCount];
+    assert.deepEqual(await running(), [6, 4]);
+    await world.orchestrator.operations.UpdateService(caller, { service: 'web', desiredCount: 1 });
+    await world.advance(60_000);
+    assert.deepEqual(await running(), [1, 6]);
+    await world.orchestrator.operations.UpdateService(caller, { service: 'other', desiredCount: 12 });
+    await world.advance(60_000);
+    assert.deepEqual(await running(), [1, 9]);
+  });
+
   it('cost nothing while nothing happens', async (test) => {
     const world = await start(test);
     await create(world);

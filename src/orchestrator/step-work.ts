@@ -4,11 +4,11 @@ import type { RuntimeHost } from './ports.ts';
 import type { Conditions, RevisionRecord } from './service-rows.ts';
 import type { ServiceView } from './service-view.ts';
 import type { TaskRow } from './task-rows.ts';
-import type { Tasks } from './tasks.ts';
+import type { LaunchedOf, Tasks } from './tasks.ts';
 
 /** What is done once the transaction has been committed. */
 export interface Effects {
-  launch: TaskRow[];
+  launch: { row: TaskRow; of: LaunchedOf }[];
   /** True when there may be more to plan at once. */
   again: boolean;
   /** Milliseconds until what found no host is to be placed again. */

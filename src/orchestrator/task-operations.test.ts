@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { ecsFault, fargate, NETWORK } from '../../test/support/ecs.ts';
 import { caller, createWorld, IMAGE, type World } from '../../test/support/orchestrator.ts';
 import { isFault } from '../core/fault.ts';
+import type { ObservedTask } from './ports.ts';
 
 async function begin(t: Parameters<typeof createWorld>[0], options?: Parameters<typeof createWorld>[1]) {
   const world = await createWorld(t, options);
@@ -151,6 +152,29 @@ test('tasks of launch type EC2 take room of their host, and a fixed port is ther
     ecsFault('InvalidParameterException', 'No Container Instances were found in your cluster.'),
   );
   await world.settle();
+});
+
+test('what is told of many tasks in one moment is written, and flushed, once', async (t) => {
+  const held: ObservedTask[] = [];
+  let tell: ((task: ObservedTask) => void) | undefined;
+  const { world, operations } = await begin(t, {
+    watch: (runtime) => ({
+      ...runtime,
+      observe(listener) {
+        tell = listener;
+        runtime.observe((task) => void held.push(task));
+      },
+    }),
+  });
+  const { tasks = [] } = await operations.RunTask(caller, { ...RUN, count: 10 });
+  await world.advance(1000);
+  const before = world.meta.changes?.() ?? NaN;
+  // Each by itself, as timers and watchers tell it, and what one brings about by promises alone happens before the next.
+  for (const task of held) setImmediate(() => tell?.(task));
+  await new Promise((resolve) => setImmediate(resolve));
+  await world.settle();
+  assert.equal(world.meta.changes?.(), before + 1);
+  for (const { taskArn } of tasks) assert.equal((await describe(world, taskArn))?.lastStatus, 'RUNNING');
 });
 
 test('a server that went away takes its tasks up again, and those that it had written but not started', async (t) => {

@@ -6,7 +6,7 @@ import { present, type TaskRow } from './task-rows.ts';
  * who asked, whatever the containers did then; a stopped task stays as it is. Pure.
  */
 export function applySight(row: TaskRow, observed: ObservedTask): TaskRow | undefined {
-  if (row.lastStatus === 'STOPPED') return undefined;
+  if (row.lastStatus === 'STOPPED' || saysNothing(row, observed)) return undefined;
   const isEnding = observed.status === 'STOPPED' || observed.status === 'STOPPING' || observed.status === 'DEACTIVATING';
   const after: TaskRow = {
     ...row,
@@ -29,4 +29,16 @@ export function applySight(row: TaskRow, observed: ObservedTask): TaskRow | unde
     }),
   };
   return JSON.stringify(after) === JSON.stringify(row) ? undefined : after;
+}
+
+/** That it was accepted, which its row says by being there. */
+function saysNothing({ lastStatus, sight }: TaskRow, { status, containers }: ObservedTask): boolean {
+  return (
+    status === 'PENDING' &&
+    lastStatus === status &&
+    sight.containers.length === 0 &&
+    containers.every(
+      ({ status: one, imageDigest, reason }) => one === status && imageDigest === undefined && reason === undefined,
+    )
+  );
 }

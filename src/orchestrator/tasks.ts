@@ -5,7 +5,8 @@ import { buildTaskSpec } from './build-task-spec.ts';
 import { changeRows, endOf, type TaskChange } from './change-task-rows.ts';
 import { clusterById } from './cluster-rows.ts';
 import type { OrchestratorContext, OrchestratorTransaction } from './context.ts';
-import { createTaskRow, type NewTask } from './create-task-row.ts';
+import { createTaskRow, taskNeeds, type NewTask } from './create-task-row.ts';
+import { createHostUse, type HostUse } from './host-use.ts';
 import type { ObservedTask } from './ports.ts';
 import { dropTags, tagsOf } from './resource-tags.ts';
 import { readSecretsOf } from './secrets-of-task.ts';
@@ -19,10 +20,15 @@ import { applySight } from './task-sight.ts';
  * commit; from then on the runtime's snapshots move it. A task whose launch a crash has swallowed is launched by `start`.
  */
 export interface Tasks {
+  /** Absent where other processes put tasks on the same hosts, too. */
+  readonly hostUse: HostUse | undefined;
   /** Writes a task that is to run. Part of the caller's transaction; call `launch` once it is committed. */
   createTaskRow(transaction: OrchestratorTransaction, task: NewTask): Promise<TaskRow>;
-  /** Gives the task to the runtime. What goes wrong is the task's own end, and told as such. */
-  launch(task: TaskRow): Promise<void>;
+  /**
+   * Gives the task to the runtime. What goes wrong is the task's own end, and told as such. `of`: what it was made of, by who has that
+   * at hand.
+   */
+  launch(task: TaskRow, of?: LaunchedOf): Promise<void>;
   /** Has tasks stopped: their rows say why from now on. Those that have stopped, or are stopping, keep their reason. */
   stop(ids: string[], why: { code: StopCode; reason: string }): Promise<TaskRow[]>;
   /** Scale-in and deployments leave the tasks alone until then (milliseconds since the epoch); undefined: no longer. */
@@ -41,16 +47,22 @@ export interface Tasks {
   close(): Promise<void>;
 }
 
+export type LaunchedOf = Pick<NewTask, 'cluster' | 'definition' | 'tags'>;
+
+/** Milliseconds that news for which nobody waits may wait for more, to be written with it. */
+const PATIENCE_MS = 10;
 const LOST = 'The runtime no longer has this task.';
 
 export function createTasks(context: OrchestratorContext): Tasks {
   const { meta, runtime, clock, timers, log, settings } = context;
   const listeners: ((change: TaskChange) => void)[] = [];
-  /** What the runtime has taken; a task that is in no such state is stopped by its row alone. */
-  const taken = new Set<string>();
+  /** What the runtime has taken, and told last of it; a task that is in no such state is stopped by its row alone. */
+  const taken = new Map<string, ObservedTask['status']>();
+  const hostUse = meta.changes === undefined ? undefined : createHostUse();
   const waiting = new Map<string, ObservedTask>();
   const hasJumped = createJumpDetector(clock);
   let pump: Promise<void> | undefined;
+  let cancelPatience: (() => void) | undefined;
   let cancelSweep: (() => void) | undefined;
   let isClosed = false;
 
@@ -74,25 +86,37 @@ export function createTasks(context: OrchestratorContext): Tasks {
     return row === undefined ? undefined : toTask(row);
   }
 
-  async function launch(task: TaskRow): Promise<void> {
+  async function statusOf(id: string): Promise<{ desired: string; last: string } | undefined> {
+    return meta.read
+      .selectFrom('task')
+      .select(['desired_status as desired', 'last_status as last'])
+      .where('id', '=', id)
+      .executeTakeFirst();
+  }
+
+  async function readOf({ id, clusterId, taskDefinitionId }: TaskRow): Promise<LaunchedOf> {
+    const [cluster, definition] = await Promise.all([
+      clusterById(meta.read, clusterId),
+      taskDefinitionById(meta.read, taskDefinitionId),
+    ]);
+    const arn = taskArn(cluster, cluster.name, id);
+    return { cluster, definition, tags: (await tagsOf(meta.read, [arn])).get(arn) ?? {} };
+  }
+
+  async function launch(task: TaskRow, of?: LaunchedOf): Promise<void> {
     try {
-      const [cluster, definition] = await Promise.all([
-        clusterById(meta.read, task.clusterId),
-        taskDefinitionById(meta.read, task.taskDefinitionId),
-      ]);
-      const arn = taskArn(cluster, cluster.name, task.id);
-      const tags = (await tagsOf(meta.read, [arn])).get(arn) ?? {};
+      const { cluster, definition, tags = {} } = of ?? (await readOf(task));
       const known = await readSecretsOf(context, cluster, definition.document, task.document.containers);
       if ('failure' in known) {
         await end([task.id], { code: 'TaskFailedToStart', reason: known.failure });
         return;
       }
-      const now = await find(task.id);
-      if (now === undefined || now.desiredStatus === 'STOPPED') return;
-      taken.add(task.id);
+      const now = await statusOf(task.id);
+      if (now === undefined || now.desired === 'STOPPED') return;
+      taken.set(task.id, 'PENDING');
       await runtime.start(buildTaskSpec(task, cluster, definition, tags, known));
       // It may have been ended by its row in the moment before it was taken.
-      if ((await find(task.id))?.lastStatus === 'STOPPED') await runtime.stop(task.id);
+      if ((await statusOf(task.id))?.last === 'STOPPED') await runtime.stop(task.id);
     } catch (error) {
       taken.delete(task.id);
       log.error('a task could not be given to the runtime', { task: task.id, error: describeCauses(error) });
@@ -142,10 +166,20 @@ export function createTasks(context: OrchestratorContext): Tasks {
   }
 
   function onObserved(observed: ObservedTask): void {
+    const { id, status } = observed;
+    waiting.set(id, observed);
+    const isOnTheWay = status === 'PENDING' || (status === 'ACTIVATING' && taken.get(id) === status);
     // Also one that the life before gave to the runtime as it ended.
-    if (observed.status !== 'STOPPED') taken.add(observed.id);
-    waiting.set(observed.id, observed);
-    pump ??= Promise.resolve().then(drain);
+    if (status !== 'STOPPED') taken.set(id, status);
+    if (!isOnTheWay) drainNext();
+    else cancelPatience ??= timers.after(PATIENCE_MS, drainNext);
+  }
+
+  /** In a turn of its own, so that all that comes in this one is written, and flushed to the disk, together. */
+  function drainNext(): void {
+    cancelPatience?.();
+    cancelPatience = undefined;
+    pump ??= new Promise((resolve) => setImmediate(resolve)).then(drain);
   }
 
   async function drain(): Promise<void> {
@@ -194,7 +228,7 @@ export function createTasks(context: OrchestratorContext): Tasks {
     const seen = await runtime.list();
     const known = new Map(seen.map((task) => [task.id, task]));
     for (const task of seen) {
-      if (task.status !== 'STOPPED') taken.add(task.id);
+      if (task.status !== 'STOPPED') taken.set(task.id, task.status);
       onObserved(task);
     }
     await settled();
@@ -259,11 +293,19 @@ export function createTasks(context: OrchestratorContext): Tasks {
   }
 
   async function settled(): Promise<void> {
-    while (pump !== undefined) await pump;
+    while (pump !== undefined || waiting.size > 0) {
+      drainNext();
+      await pump;
+    }
   }
 
   return {
-    createTaskRow: (transaction, task) => createTaskRow(context, transaction, task),
+    hostUse,
+    createTaskRow(transaction, task) {
+      if (task.hostId !== undefined && task.launchType !== 'FARGATE')
+        hostUse?.add(task.hostId, taskNeeds(task.definition, task.overrides ?? {}));
+      return createTaskRow(context, transaction, task);
+    },
     launch,
     stop,
     protect,

@@ -40,6 +40,7 @@ export function createLife(diesAt: (step: string) => boolean): Life {
     over: ending.promise,
     end,
     meta: (meta) => ({
+      ...(meta.changes === undefined ? {} : { changes: meta.changes }),
       get read() {
         return meta.read;
       },
