@@ -106,6 +106,8 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
     adopted ??= (async () => {
       for (const { containers } of tasks.values())
         for (const container of containers.values()) await runner.adopt(container, records.containerFolder(container));
+      // The server may have been killed before it came to that.
+      for (const task of tasks.values()) if (task.record.isReleased) tidyCgroups(task);
     })();
     return adopted;
   }
@@ -187,9 +189,13 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
     }
     task.record.isReleased = true;
     await records.saveTask(task.record);
-    // Nobody waits for this: the runtime may still be tidying up. What stays goes when the task is forgotten.
+    tidyCgroups(task);
+  }
+
+  /** Nobody waits for this: the runtime may still be tidying up. What stays goes with the next start, or when the task is forgotten. */
+  function tidyCgroups(task: Task): void {
     void removeCgroups(task).catch((error: unknown) =>
-      log.debug('cgroups of a stopped task stay for now', { task: taskId, error: String(error) }),
+      log.debug('cgroups of a stopped task stay for now', { task: task.record.taskId, error: String(error) }),
     );
   }
 
