@@ -1,5 +1,6 @@
 import type { LoginClients } from './client/login-clients.ts';
-import type { Failure, Outcome } from './client/outcome.ts';
+import { FetchError, type Failure, type Outcome } from './client/outcome.ts';
+import { readBlob } from './client/read-blob.ts';
 import type { RegistryClient } from './client/registry-client.ts';
 import { ContainerError } from './core/container-error.ts';
 import { isFault } from './core/fault.ts';
@@ -68,7 +69,11 @@ export function createImageSource({
       const reference = parse(image.reference);
       const repository = await own(reference);
       if (repository === undefined) {
-        yield* answer(image.reference, await clientOf(image, reference).openBlob(reference, digest, { size }));
+        try {
+          yield* readBlob(clientOf(image, reference), reference, digest, size);
+        } catch (error) {
+          throw error instanceof FetchError ? pullFailure(image.reference, error.failure, 'copy') : error;
+        }
         return;
       }
       const { reader } = await found(`${nameOf(reference)}@${digest}`, () => registry.layers.open(repository, digest));
@@ -115,9 +120,12 @@ async function found<T>(name: string, work: () => Promise<T>): Promise<T> {
 
 function answer<T>(reference: string, outcome: Outcome<T>): T {
   if (outcome.ok) return outcome.value;
-  const { kind, host, reason }: Failure = outcome.failure;
-  if (kind === 'not-found') throw notFound(reference);
-  throw new ContainerError('CannotPullContainerError', `failed to resolve ref ${reference}: ${host}: ${reason}`, {
+  throw pullFailure(reference, outcome.failure);
+}
+
+function pullFailure(reference: string, { kind, host, reason }: Failure, act = 'resolve ref'): ContainerError {
+  if (kind === 'not-found') return notFound(reference);
+  return new ContainerError('CannotPullContainerError', `failed to ${act} ${reference}: ${host}: ${reason}`, {
     passing: kind === 'unreachable' || kind === 'rate-limited',
   });
 }
