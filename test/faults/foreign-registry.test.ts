@@ -209,8 +209,9 @@ describe('a service of images of another registry', { skip: noRealTasks, timeout
     const told = events.join('\n');
     assert.ok(told.includes(`team/app@${digest}: not found`), told);
     assert.ok(!told.includes(moved));
-    // Two at a time, and throttled after the third failure: no flapping.
-    assert.equal(told.match(/has started 2 tasks/g)?.length, 2);
+    // Throttled after the third failure, while a fourth may be on its way: no flapping.
+    const started = [...told.matchAll(/has started (\d+) tasks/g)].reduce((sum, [, count]) => sum + Number(count), 0);
+    assert.ok(started === 3 || started === 4, told);
 
     await world.client.send(new UpdateServiceCommand({ service: 'gone', forceNewDeployment: true }));
     await stable('gone');
