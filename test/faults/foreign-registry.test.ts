@@ -209,9 +209,9 @@ describe('a service of images of another registry', { skip: noRealTasks, timeout
     const told = events.join('\n');
     assert.ok(told.includes(`team/app@${digest}: not found`), told);
     assert.ok(!told.includes(moved));
-    // Throttled after the third failure, while a fourth may be on its way: no flapping.
+    // Throttled after the third failure, which those that were on their way may overtake: no flapping.
     const started = [...told.matchAll(/has started (\d+) tasks/g)].reduce((sum, [, count]) => sum + Number(count), 0);
-    assert.ok(started === 3 || started === 4, told);
+    assert.ok(started >= 3 && started <= 6, told);
 
     await world.client.send(new UpdateServiceCommand({ service: 'gone', forceNewDeployment: true }));
     await stable('gone');
