@@ -1,5 +1,4 @@
-import { isHealthy } from '../../src/orchestrator/plan/task-health.ts';
-import type { ObservedTask, TaskRuntime } from '../../src/orchestrator/ports.ts';
+import type { TaskRuntime } from '../../src/orchestrator/ports.ts';
 import type { RevisionDocument, ServiceDocument } from '../../src/orchestrator/service-rows.ts';
 import type { TaskDocument, TaskSight } from '../../src/orchestrator/task-rows.ts';
 import { IMAGE, type World } from './orchestrator.ts';
@@ -30,7 +29,15 @@ export function createServiceWatch(worldOf: () => World, { settleMs = 500, keptR
     const row = await meta.read
       .selectFrom('task')
       .innerJoin('service', 'service.id', 'task.service_id')
-      .select(['task.stop_code', 'task.created_at', 'service.id', 'service.name', 'service.status', 'service.controller'])
+      .select([
+        'task.stop_code',
+        'task.created_at',
+        'task.revision_id',
+        'service.id',
+        'service.name',
+        'service.status',
+        'service.controller',
+      ])
       .select(['service.scheduling_strategy', 'service.desired_count', 'service.document'])
       .where('task.id', '=', taskId)
       .executeTakeFirst();
@@ -42,6 +49,19 @@ export function createServiceWatch(worldOf: () => World, { settleMs = 500, keptR
       lowest: Math.ceil((row.desired_count * minimumHealthyPercent) / 100),
       highest: Math.floor((row.desired_count * maximumPercent) / 100),
     };
+  }
+
+  /** How the digests of a task's revision stand, and how many other tasks it has. */
+  async function revisionOf(taskId: string): Promise<{ resolution: string; others: number }> {
+    const rows = await worldOf()
+      .meta.read.selectFrom('task')
+      .innerJoin('service_revision', 'service_revision.id', 'task.revision_id')
+      .innerJoin('task as other', 'other.revision_id', 'task.revision_id')
+      .select(['service_revision.resolution', 'other.id'])
+      .where('task.id', '=', taskId)
+      .where('other.desired_status', '=', 'RUNNING')
+      .execute();
+    return { resolution: rows[0]?.resolution ?? '', others: rows.filter(({ id }) => id !== taskId).length };
   }
 
   async function liveOf(serviceId: number): Promise<Map<string, { wanted: boolean; checked: boolean }>> {
@@ -65,20 +85,31 @@ export function createServiceWatch(worldOf: () => World, { settleMs = 500, keptR
     // What the life before has decided is started as it was decided, and may be stopped at once.
     if (service === undefined || service.created_at !== worldOf().clock.now()) return;
     const wanted = [...(await liveOf(service.id)).values()].filter((task) => task.wanted).length;
+    const { resolution, others } = await revisionOf(taskId);
+    if (resolution === 'PENDING' && others > 0)
+      wrong.add(`${service.name} has ${others + 1} tasks of a revision without digests`);
     if (wanted > service.highest) wrong.add(`${service.name} has ${wanted} tasks, of at most ${service.highest}`);
   }
 
   async function beforeStop(taskId: string): Promise<void> {
     const service = await serviceOf(taskId);
     if (service?.stop_code !== 'ServiceSchedulerInitiated') return;
-    const { clock } = worldOf();
+    const { clock, meta } = worldOf();
+    const primary = await meta.read
+      .selectFrom('service_revision')
+      .select(['id', 'rollout'])
+      .where('service_id', '=', service.id)
+      .where('role', '=', 'PRIMARY')
+      .executeTakeFirst();
+    if (primary?.rollout === 'COMPLETED' && primary.id !== service.revision_id)
+      wrong.add(`${service.name} completed a deployment that had not replaced every task`);
     const known = await liveOf(service.id);
     const healthy = (await runtime.list()).filter((task) => {
       const row = known.get(task.id);
-      return (
-        row !== undefined &&
-        isHealthy(factsOf(task, since.get(task.id), row.checked), { settleMs, graceMs: 0, throttleBaseMs: 0 }, clock.monotonic())
-      );
+      if (row === undefined || task.status !== 'RUNNING') return false;
+      if (row.checked) return task.health === 'HEALTHY';
+      const runs = clock.monotonic() - (since.get(task.id) ?? Infinity);
+      return runs >= settleMs;
     });
     const rest = healthy.filter(({ id }) => id !== taskId).length;
     if (rest < healthy.length && rest < service.lowest)
@@ -120,6 +151,8 @@ export function createServiceWatch(worldOf: () => World, { settleMs = 500, keptR
         images: (JSON.parse(row.document) as RevisionDocument).images,
       }));
       const now: string[] = [];
+      const others = await meta.read.selectFrom('service_task').select('task_id').where('pilot', '=', 0).execute();
+      const followers = new Set(others.map(({ task_id }) => task_id));
 
       for (const { id, resolution, images } of revisions) {
         if (resolution !== 'RESOLVED') continue;
@@ -129,9 +162,9 @@ export function createServiceWatch(worldOf: () => World, { settleMs = 500, keptR
             if (imageDigest === undefined || expected === undefined) continue;
             const known = digests.get(`${id} ${name}`) ?? expected;
             digests.set(`${id} ${name}`, known);
-            // A pilot that was overtaken is the one exception: it runs what it found, and is never taken for the revision's.
             if (known !== expected) now.push(`the digest of ${name} in revision ${id} has changed`);
-            if (imageDigest !== expected && task.written.some((one) => one.name === name && one.digest !== undefined))
+            // A pilot that was overtaken runs what it found; that is never taken for the revision's.
+            if (imageDigest !== expected && followers.has(task.id))
               now.push(`a task of revision ${id} runs ${imageDigest}, not ${expected}`);
           }
         }
@@ -174,16 +207,5 @@ export function createServiceWatch(worldOf: () => World, { settleMs = 500, keptR
       for (const one of holds) if (!wanted.has(one)) now.push(`held for nobody: ${one}`);
       return [...wrong, ...now];
     },
-  };
-}
-
-function factsOf(task: ObservedTask, runningSince: number | undefined, checked: boolean) {
-  return {
-    id: task.id,
-    revision: '',
-    state: task.status === 'RUNNING' ? ('running' as const) : ('pending' as const),
-    createdAt: 0,
-    ...(runningSince === undefined ? {} : { runningSince }),
-    ...(checked ? { health: task.health } : {}),
   };
 }
