@@ -2,7 +2,7 @@ import type { OrchestratorSettings } from './context.ts';
 import { captureDigests, unresolved } from './revision-images.ts';
 import { planService } from './plan/plan-service.ts';
 import { isHealthy } from './plan/task-health.ts';
-import { tallyHealthy, tallyStop } from './plan/tally.ts';
+import { tallyHealthy, tallySettled, tallyStop } from './plan/tally.ts';
 import type { Plan, PlanSettings, RevisionFacts, ServiceFacts, Step, TaskFacts } from './plan/types.ts';
 import { steadyAgainAt, tellCondition } from './service-events.ts';
 import type { RevisionImage, RevisionRecord } from './service-rows.ts';
@@ -65,8 +65,11 @@ export function settle(view: ServiceView, settings: PlanSettings, now: number): 
       );
     }
     for (const task of tasks) {
-      if (task.revision !== revision.id || task.healthyAt !== undefined) continue;
-      if (!isHealthy(toFacts(task, view, settings, now), settings, now)) continue;
+      if (task.revision !== revision.id) continue;
+      const facts = toFacts(task, view, settings, now);
+      const { startedAt = Infinity } = task;
+      if (facts.state === 'running' && now - startedAt >= settings.settleMs) tally = tallySettled(tally, startedAt);
+      if (task.healthyAt !== undefined || !isHealthy(facts, settings, now)) continue;
       healthy.push(task.id);
       tally = tallyHealthy(tally, breakerOf(service));
     }

@@ -15,10 +15,14 @@ export interface ServiceWatch {
   check(world: World): Promise<string[]>;
 }
 
+/** In two seconds, of a handful of tasks: more is a loop that no throttle holds. */
+const MOST_STARTS = 40;
+
 export function createServiceWatch(worldOf: () => World, { settleMs = 500, keptRevisions = 5 } = {}): ServiceWatch {
   const wrong = new Set<string>();
   const starts = new Map<string, number>();
   const taken = new Set<string>();
+  const started = new Map<number, number[]>();
   const digests = new Map<string, string>();
   /** When a task was first seen to run, by the clock that nobody sets. */
   const since = new Map<string, number>();
@@ -85,6 +89,10 @@ export function createServiceWatch(worldOf: () => World, { settleMs = 500, keptR
     // What the life before has decided is started as it was decided, and may be stopped at once.
     if (service === undefined || service.created_at !== worldOf().clock.now()) return;
     const wanted = [...(await liveOf(service.id)).values()].filter((task) => task.wanted).length;
+    const now = worldOf().clock.monotonic();
+    const lately = [...(started.get(service.id) ?? []), now].filter((at) => at > now - 2_000);
+    started.set(service.id, lately);
+    if (lately.length > MOST_STARTS) wrong.add(`${service.name} was given ${lately.length} tasks in two seconds`);
     const { resolution, others } = await revisionOf(taskId);
     if (resolution === 'PENDING' && others > 0)
       wrong.add(`${service.name} has ${others + 1} tasks of a revision without digests`);

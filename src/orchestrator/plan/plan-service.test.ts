@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planService } from './plan-service.ts';
-import { breakerThreshold, emptyTally, nextStartAt, tallyHealthy, tallyStop } from './tally.ts';
+import { breakerThreshold, emptyTally, nextStartAt, tallyHealthy, tallySettled, tallyStop } from './tally.ts';
 import type { PlanInput, PlanSettings, RevisionFacts, ServiceFacts, Step, TaskFacts } from './types.ts';
 
 const NOW = 1_000_000;
@@ -226,6 +226,15 @@ test('starts that come to nothing are throttled', () => {
   });
 });
 
+test('starts of the previous revision are throttled, too', () => {
+  const tally = { ...emptyTally, failures: 5, failedStarts: 5, lastFailureAt: NOW - 1_000 };
+  const revisions = [{ ...old('a'), tally }, revision('b', { rollout: 'FAILED' })];
+  assert.deepEqual(planService({ service: service(2), revisions, tasks: tasks(1, 'a'), settings, now: NOW }), {
+    steps: [{ kind: 'impaired' }],
+    wakeAt: NOW + 29_000,
+  });
+});
+
 test('what counts as a failure', () => {
   const ended = { asked: false, unhealthy: false, stoppedAt: NOW, unresolved: false, noCapacity: false };
   assert.equal(tallyStop(emptyTally, { ...ended, asked: true }, settings), emptyTally);
@@ -250,11 +259,11 @@ test('what counts as a failure', () => {
     lastFailureAt: NOW,
   });
   const some = { failures: 2, failedStarts: 2, resolveAttempts: 1, lastFailureAt: NOW };
-  assert.deepEqual(tallyHealthy(some, undefined), { ...some, failures: 0, failedStarts: 0 });
-  assert.deepEqual(tallyHealthy(some, { rollback: true, resetOnHealthyTask: false, thresholdType: 'COUNT', thresholdValue: 9 }), {
-    ...some,
-    failedStarts: 0,
-  });
+  assert.deepEqual(tallyHealthy(some, undefined), { ...some, failures: 0 });
+  const sticky = { rollback: true, resetOnHealthyTask: false, thresholdType: 'COUNT', thresholdValue: 9 } as const;
+  assert.equal(tallyHealthy(some, sticky), some);
+  assert.deepEqual(tallySettled(some, NOW + 1), { ...some, failedStarts: 0 });
+  assert.equal(tallySettled(some, NOW - 1), some, 'it was started before the last failure');
 });
 
 test('daemons: one for each host, the old one first out', () => {

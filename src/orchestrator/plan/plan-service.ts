@@ -81,16 +81,24 @@ function planReplicas(input: PlanInput, primary: RevisionFacts): Plan {
   // Below the minimum, what is known to work comes first.
   const shortfall =
     source === undefined ? 0 : Math.min(previousMissing, Math.max(0, lowest - healthy.length - pendingOf(previous?.good)));
-  if (source !== undefined) start(source.id, Math.min(shortfall, Math.max(room, 0)), previous?.unhealthy.length ?? 0);
+  const sourceMayStart = source === undefined ? 0 : nextStartAt(source.tally, settings);
+  /** Starts that came to nothing again and again wait, whichever revision they are of. */
+  const waiting: number[] = [];
+  const replace = (count: number): void => {
+    if (source === undefined || count <= 0) return;
+    if (sourceMayStart > now) waiting.push(sourceMayStart);
+    else start(source.id, Math.min(count, Math.max(room, 0)), previous?.unhealthy.length ?? 0);
+  };
+  replace(shortfall);
   if (throttled && missing > 0) {
-    times.push(mayStart);
-    steps.push({ kind: 'impaired' });
+    waiting.push(mayStart);
   } else {
     start(primary.id, Math.min(missing, Math.max(room, 0)), own.unhealthy.length);
   }
   const startedPrimary = startedOf(steps, primary.id);
-  if (source !== undefined)
-    start(source.id, Math.min(previousMissing - startedOf(steps, source.id), Math.max(room, 0)), previous?.unhealthy.length ?? 0);
+  if (source !== undefined) replace(previousMissing - startedOf(steps, source.id));
+  if (waiting.length > 0) steps.push({ kind: 'impaired' });
+  times.push(...waiting);
 
   // ── Stops ──
   const stopped = new Set<string>();
@@ -159,9 +167,9 @@ function planReplicas(input: PlanInput, primary: RevisionFacts): Plan {
   } else if (desired === 0 && live.length === 0 && !othersRemain && primary.rollout === 'IN_PROGRESS') {
     steps.push({ kind: 'complete', revision: primary.id }, { kind: 'steady' });
   }
-  const waiting = missing > startedPrimary && !throttled && held.size === 0;
+  const lacks = missing > startedPrimary && !throttled && held.size === 0;
   if (
-    waiting &&
+    lacks &&
     steps.length === 0 &&
     tasks.every(({ state }) => state !== 'stopping') &&
     times.length === 0 &&

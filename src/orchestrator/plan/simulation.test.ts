@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planService } from './plan-service.ts';
 import { isHealthy } from './task-health.ts';
-import { emptyTally, tallyHealthy, tallyStop } from './tally.ts';
+import { emptyTally, tallyHealthy, tallySettled, tallyStop } from './tally.ts';
 import type { BreakerSettings, PlanInput, PlanSettings, RevisionFacts, ServiceFacts, Step, TaskFacts } from './types.ts';
 
 /**
@@ -244,6 +244,9 @@ function createWorld(seed: number) {
     for (const task of tasks.values()) {
       const revision = find(task.revision);
       if (isHealthy(task, settings, now)) revision.tally = tallyHealthy(revision.tally, breaker);
+      const { runningSince = Infinity } = task;
+      if (task.state === 'running' && now - runningSince >= settings.settleMs)
+        revision.tally = tallySettled(revision.tally, runningSince);
     }
   }
 

@@ -37,8 +37,16 @@ export function tallyStop(tally: Tally, task: StoppedTask, settings: PlanSetting
 /** A task of the deployment has become healthy. */
 export function tallyHealthy(tally: Tally, breaker: BreakerSettings | undefined): Tally {
   const reset = breaker?.resetOnHealthyTask ?? true;
-  if (tally.failedStarts === 0 && (!reset || tally.failures === 0)) return tally;
-  return { ...tally, failures: reset ? 0 : tally.failures, failedStarts: 0 };
+  return !reset || tally.failures === 0 ? tally : { ...tally, failures: 0 };
+}
+
+/**
+ * A task runs that has settled: starts come to something again, if it was started after the last that did not. One whose
+ * check passes before it dies ends no throttling: it would be started again and again, as fast as it dies.
+ */
+export function tallySettled(tally: Tally, runningSince: number): Tally {
+  const isNews = tally.failedStarts > 0 && (tally.lastFailureAt === undefined || runningSince > tally.lastFailureAt);
+  return isNews ? { ...tally, failedStarts: 0 } : tally;
 }
 
 /** Failures at which the breaker trips (API reference, `ThresholdType`); goes by the desired count of the moment. */
