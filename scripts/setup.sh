@@ -26,6 +26,7 @@ case $what in
     need nftables nft
     need bsdutils script
     need busybox-static busybox
+    need attr setfattr
     ;;
   *)
     echo "usage: setup.sh [runtime|test]" >&2

@@ -47,7 +47,7 @@ test('a machine that runs these tests can run the server', async (t) => {
   assert.equal(run.code, 0);
   for (const name of ['Node', 'SQLite', 'data folder', 'disk', 'clock', 'port'])
     assert.notEqual(check(name).status, 'missing', name);
-  for (const name of ['crun', 'runc', 'docker', 'podman', 'cgroups', 'FUSE', 'user', 'ip', 'nft', 'aws'])
+  for (const name of ['crun', 'runc', 'docker', 'podman', 'cgroups', 'FUSE', 'user', 'ip', 'nft', 'setfattr', 'aws'])
     assert.equal(check(name).needed, false, name);
 });
 

@@ -49,7 +49,7 @@ async function examine(context: CommandContext): Promise<Check[]> {
   const program = (name: string): Promise<string | undefined> => findProgram(name, env['PATH']);
   const version = async (name: string): Promise<string | undefined> => printedVersion(await program(name));
 
-  const [node, crun, runc, docker, podman, dockerSocket, podmanSocket, cgroups, fuse, folder, listening, ip, nft, aws] =
+  const [node, crun, runc, docker, podman, dockerSocket, podmanSocket, cgroups, fuse, folder, listening, ip, nft, setfattr, aws] =
     await Promise.all([
       bundledNode(),
       version('crun'),
@@ -64,6 +64,7 @@ async function examine(context: CommandContext): Promise<Check[]> {
       portState(host, port),
       program('ip'),
       program('nft'),
+      program('setfattr'),
       // A large Python program: it takes a second where others take a hundredth.
       program('aws').then(async (path) => judgeAws(path, await printedVersion(path, 10_000))),
     ]);
@@ -80,6 +81,7 @@ async function examine(context: CommandContext): Promise<Check[]> {
     judgeCgroups(cgroups, crun, runc),
     judgeTool('ip', ip, 'Tasks get their own network with it.', 'iproute2'),
     judgeTool('nft', nft, 'Tasks reach the outside with it.', 'nftables'),
+    judgeTool('setfattr', setfattr, 'Programs in images keep their file capabilities with it.', 'attr'),
     judgeEngine('docker', docker, dockerSocket),
     judgeEngine('podman', podman, podmanSocket),
     judgeFuse(fuse),

@@ -11,7 +11,7 @@ import { systemIds } from '../../system/ids.ts';
 import { openImageStore, type ImageStore } from './image-store.ts';
 import { openLayerStore, type LayerStore } from './layer-store.ts';
 import { createLayerView } from './layer-view.ts';
-import { createTestImages, file, folder as dir, link, pinned, reasonToSkip, tarOf } from './testing.ts';
+import { capable, createTestImages, file, folder as dir, link, pinned, reasonToSkip, tarOf } from './testing.ts';
 
 const skip = await reasonToSkip();
 
@@ -124,6 +124,21 @@ describe('pulling images', { skip, timeout: 60_000 }, () => {
     }
     assert.equal(await layers.find(other), undefined);
     assert.deepEqual(await fs.readdir(`${folder}/incoming`), []);
+  });
+
+  it('shows no layer whose capabilities it cannot write, and says what to install', async (t) => {
+    const digest = make({ archive: await tarOf([file('bin/serve', 'x', capable(10))]) });
+    const path = process.env['PATH'];
+    t.after(() => (process.env['PATH'] = path));
+    process.env['PATH'] = '/nowhere';
+    await assert.rejects(
+      store.pull(pinned(digest)),
+      /capabilities of the file "bin\/serve" cannot be kept: only setfattr .*apt-get install attr/,
+    );
+    assert.equal(await store.find(digest), undefined);
+    process.env['PATH'] = path;
+    const image = await store.pull(pinned(digest));
+    assert.equal(await fs.readFile(`${layers.pathOf(image.config.diffIds[0] as Digest)}/bin/serve`, 'utf8'), 'x');
   });
 
   it('trusts what was not flushed only until the machine starts again', async () => {

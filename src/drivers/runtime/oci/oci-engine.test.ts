@@ -12,6 +12,7 @@ import { systemIds } from '../../system/ids.ts';
 import { openOciEngine } from './oci-engine.ts';
 import {
   busyboxLayer,
+  capable,
   containerSpec,
   createTestImages,
   file,
@@ -208,6 +209,32 @@ describe('containers by crun or runc', { skip, timeout: 120_000 }, () => {
     assert.ok(stats !== undefined && 'cpu_stats' in stats);
     await engine.remove(task.id);
     await assert.rejects(engine.exec(key, { command: ['x'], timeout: 1, outputLimit: 1 }), /does not run/);
+  });
+
+  it('gives an account that is not root what its programs may, as far as the container may itself', async () => {
+    const busybox = await fs.readFile('/bin/busybox');
+    const program = (name: string, bit?: number) =>
+      file(name, busybox, { mode: 0o755, ...(bit === undefined ? {} : capable(bit)) });
+    const own = await images.add([
+      await busyboxLayer(),
+      [folder_('free'), program('free/httpd', 10), program('free/chown', 0), folder_('bare'), program('bare/httpd')],
+    ]);
+    await engine.pull(pinned(own));
+    const serve = (folder: string): string => `/${folder}/httpd -p 80 && wget -q -O - http://127.0.0.1/hello || echo refused`;
+    const runAs = async (script: string, more: Partial<ContainerSpec> = {}): Promise<string> => {
+      const systemControls = { 'net.ipv4.ip_unprivileged_port_start': '1024' };
+      const task = newTask({ user: '1000', systemControls, ...more, command: ['/bin/sh', '-c', `cd /tmp; ${script}`] });
+      await launch(task, own);
+      await exitOf(task);
+      return outputOf(task);
+    };
+    const page = 'echo hi > hello; ';
+    const inOrder = async (output: Promise<string>): Promise<string> => (await output).split('\n').sort().join('\n');
+    assert.match(await inOrder(runAs(page + serve('bare'))), /^stderr: httpd: bind: Permission denied\nstdout: refused$/);
+    assert.equal(await runAs(page + serve('free')), 'stdout: hi');
+    assert.equal(await runAs('touch x; /free/chown 0 x; stat -c %u x'), 'stdout: 0');
+    const less = { capabilities: { add: [], drop: ['NET_BIND_SERVICE'] } };
+    assert.match(await inOrder(runAs(page + serve('free'), less)), /^stderr: .*not permitted\nstdout: refused$/);
   });
 
   it('finds containers again that ran on without it, and those that ended meanwhile', async () => {

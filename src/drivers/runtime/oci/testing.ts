@@ -13,7 +13,7 @@ import type { ImageSource } from './image-source.ts';
 /** Why tests of containers cannot run here; `false` when they can. */
 export async function reasonToSkip(): Promise<string | false> {
   if (os.userInfo().uid !== 0) return 'needs root';
-  for (const path of ['/bin/busybox', '/usr/bin/unshare', '/usr/sbin/nft'])
+  for (const path of ['/bin/busybox', '/usr/bin/unshare', '/usr/sbin/nft', '/usr/bin/setfattr'])
     if ((await fs.stat(path).catch(() => undefined)) === undefined) return `needs ${path}`;
   return false;
 }
@@ -99,6 +99,14 @@ export function folder(name: string, more: Partial<TarInput> = {}): TarInput {
 
 export function link(name: string, linkName: string, type: 'symbolic-link' | 'hard-link' = 'symbolic-link'): TarInput {
   return { name, linkName, type };
+}
+
+/** What a file has that may do this much more, by bits of capabilities(7), from its start on. */
+export function capable(...bits: number[]): Pick<TarInput, 'xattrs'> {
+  const value = Buffer.alloc(20);
+  value.writeUInt32LE(0x0200_0001);
+  for (const bit of bits) value.writeUInt32LE(value.readUInt32LE(4) | (1 << bit), 4);
+  return { xattrs: new Map([['security.capability', value]]) };
 }
 
 /** A small system: busybox under the names of what tests run. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import { after, before, beforeEach, describe, it } from 'node:test';
@@ -7,10 +8,19 @@ import { TarError } from '../../../core/tar-entry.ts';
 import { readTar } from '../../../core/tar-reader.ts';
 import type { TarInput } from '../../../core/tar-writer.ts';
 import { inflate } from './inflate.ts';
-import { file, folder, link, reasonToSkip, tarOf } from './testing.ts';
+import { capable, file, folder, link, reasonToSkip, tarOf } from './testing.ts';
 import { writeLayer, type WrittenLayer } from './write-layer.ts';
 
 const skip = await reasonToSkip();
+const NET_BIND_SERVICE = 10;
+const capability = (hex: string): Pick<TarInput, 'xattrs'> => ({
+  xattrs: new Map([['security.capability', Buffer.from(hex, 'hex')]]),
+});
+
+/** Every extended attribute, of links themselves, too. */
+function attributesBelow(path: string): string {
+  return execFileSync('getfattr', ['-R', '-P', '-h', '-d', '-m', '-', '-e', 'hex', '.'], { cwd: path, encoding: 'latin1' });
+}
 
 describe('unpacking a layer', { skip, timeout: 60_000 }, () => {
   let base: string;
@@ -42,7 +52,7 @@ describe('unpacking a layer', { skip, timeout: 60_000 }, () => {
       if (stat.isDirectory()) for (const name of fs.readdirSync(path)) walk(`${path}/${name}`);
     };
     walk(`${root}/../outside`);
-    return lines.join('\n');
+    return lines.join('\n') + attributesBelow(`${root}/../outside`);
   }
   const text = (path: string): string => fs.readFileSync(`${root}/${path}`, 'utf8');
   const out = (): string => fs.realpathSync(`${root}/../outside`);
@@ -103,6 +113,62 @@ describe('unpacking a layer', { skip, timeout: 60_000 }, () => {
     assert.deepEqual(fs.readdirSync(root).sort(), ['both', 'fresh', 'kept']);
   });
 
+  it('keeps the capabilities of files, whatever they are called, and no other attribute', async () => {
+    const second = `01000002${'00040000'}${'00'.repeat(12)}`;
+    const third = `00000003${'ffffffff'.repeat(4)}e8030000`;
+    const others = new Map([
+      ['trusted.overlay.opaque', Buffer.from('y')],
+      ['user.note', Buffer.from('n')],
+    ]);
+    const layer = await write([
+      file('second', 'x', { ...capability(second), mode: 0o4755, uid: 5, gid: 6, mtime: 2000 }),
+      { ...file('', 'x', capability(third)), name: Buffer.from('third\n# file: second\xff', 'latin1') },
+      file('first', 'x', capability('0100000100040000' + '00'.repeat(4))),
+      link('name of second', 'second', 'hard-link'),
+      file('plain', 'x'),
+      { ...link('name of plain', 'plain', 'hard-link'), ...capable(NET_BIND_SERVICE) },
+      file('last', 'x', capable(NET_BIND_SERVICE)),
+      file('last', 'y'),
+      folder('folder', { xattrs: new Map([...others, ...(capable(NET_BIND_SERVICE).xattrs ?? [])]) }),
+    ]);
+    const kept = `security.capability=0x${second}\n\n`;
+    const names = ['first', 'name of plain', 'name of second', 'plain', 'second'];
+    const third_ = `# file: third\\012# file: second\xff\nsecurity.capability=0x${third}\n\n`;
+    const seen = attributesBelow(root).split(/(?=^# file: )/m);
+    assert.deepEqual(seen.sort(), [...names.map((name) => `# file: ${name}\n${kept}`), third_].sort());
+    const stat = fs.lstatSync(`${root}/second`);
+    assert.deepEqual([stat.mode & 0o7777, stat.uid, stat.gid, stat.mtimeMs, stat.nlink], [0o4755, 5, 6, 2_000_000, 2]);
+    assert.equal(layer.droppedAttributes, 1);
+    assert.deepEqual(fs.readdirSync(`${root}/../scratch`), []);
+  });
+
+  it('bounds how many files have capabilities', async () => {
+    const many = (count: number): TarInput[] =>
+      Array.from({ length: count }, (_, index) => file(String(index), '', capable(NET_BIND_SERVICE)));
+    await write(many(1000));
+    assert.equal(attributesBelow(root).match(/security\.capability/g)?.length, 1000);
+    await assert.rejects(write(many(1001)), /more than 1000 files of the layer have capabilities/);
+  });
+
+  for (const [what, hex] of Object.entries({
+    'nothing': '',
+    'less than a word': '010000',
+    'too few bytes': '01000002' + '00'.repeat(15),
+    'too many bytes': '01000002' + '00'.repeat(17),
+    'the size of another revision': '01000003' + '00'.repeat(16),
+    'a revision that is none': '01000004' + '00'.repeat(20),
+    'a flag that is none': '02000002' + '00'.repeat(16),
+    'a user number that is none': '01000003' + '00'.repeat(16) + 'ffffffff',
+  })) {
+    it(`refuses capabilities that no kernel takes: ${what}`, async () => {
+      await assert.rejects(write([file('a', 'x', capability(hex))]), (error: Error) => {
+        assert.ok(error instanceof TarError);
+        assert.match(error.message, /^"a" has a security\.capability that no kernel takes: \d+ bytes/);
+        return true;
+      });
+    });
+  }
+
   /** What must be refused, or land within the root: nothing outside may change in either case. */
   const hostile: Record<string, (out: string) => TarInput[]> = {
     'root as a link': (o) => [link('./', o), file('x', 'x')],
@@ -156,6 +222,19 @@ describe('unpacking a layer', { skip, timeout: 60_000 }, () => {
       { name: 'dev/disk', type: 'block-device', deviceMajor: 8, deviceMinor: 0 },
     ],
     'a pipe through a link': (o) => [link('a', o), { name: 'a/new', type: 'fifo' }],
+    'a file with capabilities through a link': (o) => [link('a', o), file('a/secret', 'x', capable(0))],
+    'a file with capabilities that a link replaces': (o) => [file('a', 'x', capable(0)), link('a', `${o}/secret`)],
+    'a file with capabilities whose folder a link replaces': (o) => [
+      folder('a'),
+      file('a/secret', 'x', capable(0)),
+      link('a', o),
+    ],
+    'a link with capabilities': (o) => [{ ...link('a', `${o}/secret`), ...capable(0) }],
+    'a hard link to a link, with capabilities': (o) => [
+      link('a', `${o}/secret`),
+      { ...link('b', 'a', 'hard-link'), ...capable(0) },
+    ],
+    'a hard link to outside, with capabilities': (o) => [{ ...link('a', `${o}/secret`, 'hard-link'), ...capable(0) }],
     'links in a circle': () => [link('a', 'b'), link('b', 'a'), file('a/x', 'x')],
     'a link to itself': () => [link('a', 'a/a/a/a/a'), file('a/x', 'x')],
     'a link to nothing': () => [link('a', '')],

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { showName, TarError, type TarEntry } from '../../../core/tar-entry.ts';
+import { CAPABILITY, createFileCapabilities } from './file-capabilities.ts';
 import { createLayerFolder, join, type LayerFolder, type Place } from './layer-folder.ts';
 
 const WHITEOUT = Buffer.from('.wh.');
@@ -17,7 +18,7 @@ export interface WrittenLayer {
   opaque: string[];
   /** Device nodes below `/dev`, which every container gets of its own. */
   skippedDevices: number;
-  /** Files with extended attributes (capabilities of programs, say), which were not kept. */
+  /** Entries with extended attributes other than the capabilities of a file, which were not kept. */
   droppedAttributes: number;
 }
 
@@ -31,6 +32,7 @@ export async function writeLayer(entries: AsyncIterable<TarEntry>, root: string,
   const rootPath = Buffer.from(root);
   const folder = createLayerFolder(rootPath);
   const layer: WrittenLayer = { entries: 0, bytes: 0, opaque: [], skippedDevices: 0, droppedAttributes: 0 };
+  const capabilities = createFileCapabilities(scratch);
   const hidden: Buffer[] = [];
   /** Of folders that show nothing from below: a name in each. */
   const emptied: Buffer[] = [];
@@ -39,7 +41,6 @@ export async function writeLayer(entries: AsyncIterable<TarEntry>, root: string,
   for await (const entry of entries) {
     layer.entries++;
     const below = nameOf(entry);
-    if (entry.xattrs.size > 0) layer.droppedAttributes++;
     if (below.subarray(0, WHITEOUT.length).equals(WHITEOUT)) {
       noteWhiteout(entry, below, hidden, emptied);
       continue;
@@ -80,7 +81,10 @@ export async function writeLayer(entries: AsyncIterable<TarEntry>, root: string,
       case 'unknown':
         refuse(entry, `is of the unknown type ${JSON.stringify(entry.typeFlag)}`);
     }
+    const isCapable = entry.xattrs.has(CAPABILITY) && hasFile(entry) && capabilities.note(entry, place.path);
+    if (entry.xattrs.size > (isCapable ? 1 : 0)) layer.droppedAttributes++;
   }
+  capabilities.write();
   const opaque = findOpaque(folder, emptied);
   hide(folder, hidden, opaque, scratch);
   makeOpaque([...opaque.values()], rootPath, scratch);
@@ -228,6 +232,10 @@ function nameOf(entry: TarEntry): Buffer {
   while (end > 0 && entry.name[end - 1] === 0x2f) end--;
   const start = entry.name.subarray(0, end).lastIndexOf(0x2f) + 1;
   return entry.name.subarray(start, end);
+}
+
+function hasFile({ type }: TarEntry): boolean {
+  return type === 'file' || type === 'hard-link';
 }
 
 function isBelowDev(name: Buffer): boolean {
