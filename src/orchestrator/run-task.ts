@@ -3,7 +3,7 @@ import { describeCauses } from '../core/logger.ts';
 import { containerInstanceArn, nameIn, taskArn } from './arn.ts';
 import { decideCapacity } from './capacity-strategy.ts';
 import { checkOverrides, checkPlatformVersion, checkRunnable } from './check-runnable.ts';
-import { fingerprintOf, findClientToken, putClientToken, type UsedToken } from './client-tokens.ts';
+import { createClientTokens, fingerprintOf, type UsedToken } from './client-tokens.ts';
 import { getCluster, type Cluster } from './cluster-rows.ts';
 import type { OrchestratorContext } from './context.ts';
 import { clientException, ecsFault, invalidParameter, unsupported } from './ecs-faults.ts';
@@ -28,17 +28,18 @@ const NO_CAPACITY = 'Capacity is unavailable at this time. Please try again late
 
 export function createRunTask(context: OrchestratorContext, tasks: Tasks, describe: Describe): RunTaskOperations {
   const { meta } = context;
+  const tokens = createClientTokens(context);
 
   /** Writes all the tasks, or none, and gives them to the runtime. Undefined when the token has been used meanwhile. */
   async function make(list: NewTask[], token?: Omit<UsedToken, 'resources'>): Promise<TaskRow[] | undefined> {
     const made = await meta.transact(async (transaction) => {
-      if (token !== undefined && (await findClientToken(transaction, context, token)) !== undefined) return undefined;
+      if (token !== undefined && (await tokens.find(transaction, token)) !== undefined) return undefined;
       const rows: TaskRow[] = [];
       for (const task of list) rows.push(await tasks.createTaskRow(transaction, task));
       const [first] = list;
       if (token !== undefined && first !== undefined) {
         const resources = rows.map(({ id }) => taskArn(first.cluster, first.cluster.name, id));
-        await putClientToken(transaction, context, { ...token, resources });
+        await tokens.put(transaction, { ...token, resources });
       }
       return rows;
     });
@@ -56,12 +57,12 @@ export function createRunTask(context: OrchestratorContext, tasks: Tasks, descri
 
   /** What the same request got before. Raises `ecs` when the token was for another one. */
   async function answerOf(cluster: Cluster, token: Omit<UsedToken, 'resources'>): Promise<RunTaskResponse | undefined> {
-    const used = await findClientToken(meta.read, context, token);
+    const used = await tokens.find(meta.read, token);
     if (used === undefined) return undefined;
     if (used.fingerprint !== token.fingerprint)
       throw ecsFault('ConflictException', 'The client token was used for another request before.', used.resources);
-    const { found } = await findTasks(meta.read, cluster, used.resources);
-    return { tasks: await describe(cluster, found), failures: [] };
+    const { found, failures } = await findTasks(meta.read, cluster, used.resources);
+    return { tasks: await describe(cluster, found), failures };
   }
 
   return {

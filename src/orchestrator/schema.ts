@@ -102,6 +102,7 @@ export interface TaskTables {
     fingerprint: string;
     /** JSON: ARNs of what was made. */
     resources: string;
+    /** In the scale of `createClientTokens`, which setting the clock does not move. */
     expires_at: number;
   };
 }

@@ -82,6 +82,47 @@ test('the same client token gives the same tasks, and another request with it is
   });
 });
 
+test('a client token is good for a day, or until its tasks are forgotten, by no clock that somebody sets', async (t) => {
+  const HOUR = 3_600_000;
+  const { world } = await begin(t);
+  const run = async (clientToken: string): Promise<string | undefined> => {
+    const { tasks } = await world.orchestrator.operations.RunTask(caller, { ...RUN, clientToken });
+    assert.equal(tasks?.length, 1);
+    return tasks[0]?.taskArn;
+  };
+  const set = (hours: number): void => world.clock.set(world.clock.now() + hours * HOUR);
+  const first = await run('a');
+  for (const hours of [48, -24 * 365, 24 * 365]) {
+    set(hours);
+    await world.advance(2 * HOUR);
+    assert.equal(await run('a'), first, `set by ${hours} hours`);
+  }
+  await run('b');
+  // That the server was away, and that its clock was set meanwhile, makes no token older.
+  set(48);
+  await world.restart();
+  await world.advance(17 * HOUR);
+  assert.equal(await run('a'), first);
+  await world.advance(2 * HOUR);
+  const second = await run('a');
+  assert.notEqual(second, first);
+  assert.equal(await run('a'), second);
+
+  await world.orchestrator.operations.StopTask(caller, { task: second ?? '' });
+  await world.advance(HOUR / 2);
+  assert.equal(await run('a'), second);
+  await world.advance(HOUR);
+  const third = await run('a');
+  assert.notEqual(third, second);
+  await world.orchestrator.operations.StopTask(caller, { task: third ?? '' });
+  await world.advance(1000);
+  set(48);
+  await world.restart();
+  assert.equal(await describe(world, third), undefined);
+  const { tasks, failures } = await world.orchestrator.operations.RunTask(caller, { ...RUN, clientToken: 'a' });
+  assert.deepEqual([tasks, failures], [[], [{ arn: third, reason: 'MISSING' }]], 'a task that ran was run again');
+});
+
 test('what RunTask refuses', async (t) => {
   const { operations } = await begin(t);
   const refused = async (input: object, code: string, message: string | RegExp): Promise<void> =>

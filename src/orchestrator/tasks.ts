@@ -259,8 +259,7 @@ export function createTasks(context: OrchestratorContext): Tasks {
       scheduleSweep();
       return;
     }
-    const now = clock.now();
-    const before = now - settings.stoppedRetentionMs;
+    const before = clock.now() - settings.stoppedRetentionMs;
     const gone = await meta.transact(async (transaction) => {
       const rows = await transaction
         .selectFrom('task')
@@ -279,7 +278,6 @@ export function createTasks(context: OrchestratorContext): Tasks {
             rows.map(({ id }) => id),
           )
           .execute();
-      await transaction.deleteFrom('client_token').where('expires_at', '<=', now).execute();
       return rows.map(({ id }) => id);
     });
     for (const id of gone) await runtime.forget(id);
