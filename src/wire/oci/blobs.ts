@@ -1,7 +1,7 @@
 import { parseDigest } from '../../core/digest.ts';
 import { Fault } from '../../core/fault.ts';
 import type { RepositoryName } from '../../core/repository-name.ts';
-import { sendEmpty } from '../http/send.ts';
+import { sendEmpty, sendHead } from '../http/send.ts';
 import { API_VERSION } from './api-version.ts';
 import { callerOf, openRepository, type Exchange } from './exchange.ts';
 import { blobHeaders } from './send-blob.ts';
@@ -13,7 +13,7 @@ export async function headBlob(exchange: Exchange, name: RepositoryName, digestT
   const digest = parseDigest(digestText);
   const blob = await deps.registry.layers.stat(repository, digest);
   if (blob === undefined) throw new Fault('blob-unknown', { repository: name, registryId: repository.account, digest });
-  response.writeHead(200, blobHeaders(digest, blob.bytes)).end();
+  sendHead(response, blobHeaders(digest, blob.bytes));
 }
 
 /** `GET /v2/<name>/blobs/<digest>` (end-2), whole or in part. */

@@ -5,7 +5,7 @@ import type { RepositoryName } from '../../core/repository-name.ts';
 import { isTag, parseTag, type Tag } from '../../core/tag.ts';
 import type { Digest } from '../../core/digest.ts';
 import { readBody } from '../http/body.ts';
-import { endWithBytes, sendEmpty } from '../http/send.ts';
+import { endWithBytes, sendHead, sendEmpty } from '../http/send.ts';
 import { API_VERSION } from './api-version.ts';
 import { callerOf, openRepository, openRepositoryForPush, type Exchange } from './exchange.ts';
 import { parseQuery } from './query.ts';
@@ -24,16 +24,17 @@ export async function getManifest(exchange: Exchange, name: RepositoryName, refe
     response.writeHead(304, { ...API_VERSION, 'Docker-Content-Digest': manifest.digest, 'ETag': `"${manifest.digest}"` }).end();
     return;
   }
-  response.writeHead(200, {
+  const headers = {
     'Content-Type': manifest.mediaType,
     'Content-Length': manifest.body.length,
     'Docker-Content-Digest': manifest.digest,
     'ETag': `"${manifest.digest}"`,
     'X-Content-Type-Options': 'nosniff',
     ...API_VERSION,
-  });
-  if (isHead) response.end();
-  else endWithBytes(response, manifest.body);
+  };
+  if (isHead) return sendHead(response, headers);
+  response.writeHead(200, headers);
+  endWithBytes(response, manifest.body);
 }
 
 /** `PUT /v2/<name>/manifests/<reference>[?tag=…]` (end-7a, end-7b). */
