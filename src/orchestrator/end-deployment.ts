@@ -38,7 +38,7 @@ export async function complete(work: Work, { revision: id }: StepOf<'complete'>)
   const now = context.clock.now();
   const revision = revisionOf(work, id);
   // Once more: what was not there when the revision was made may have come since.
-  const { held } = await holdImages(transaction, context, service, id, revision.document.images);
+  const { held } = await holdImages(transaction, context, service, revision, revision.document.images);
   await transaction
     .updateTable('service_revision')
     .set({

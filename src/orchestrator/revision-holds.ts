@@ -14,7 +14,7 @@ export async function holdImages(
   transaction: OrchestratorTransaction,
   context: Pick<OrchestratorContext, 'clock' | 'ids' | 'ownRegistry'>,
   service: ServiceRecord,
-  revision: string,
+  revision: { id: string; createdAt: number },
   images: RevisionImage[],
 ): Promise<{ held: number; missing: string[] }> {
   let held = 0;
@@ -25,9 +25,10 @@ export async function holdImages(
       image,
       digest,
       kind: HOLD_KIND,
-      holder: revisionArn(service, revision),
+      holder: revisionArn(service, revision.id),
       note: `container ${containerName} of service ${service.name}`,
       principal: service.arn,
+      since: revision.createdAt,
     });
     if (outcome === 'held') held += 1;
     if (outcome === 'missing') missing.push(`${image} (${digest})`);

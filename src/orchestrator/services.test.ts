@@ -304,6 +304,36 @@ describe('services', () => {
     assert.deepEqual(world.errors, []);
   });
 
+  it('bring back what was deleted between the look at its tag and the hold', async (test) => {
+    for (const resolve of ['first-task', 'registry'] as const) {
+      const world = await start(test, { settings: { resolve } });
+      world.elsewhere.set(`${IMAGE}:stable`, world.v1);
+      const { resolve: look } = world.registry.images;
+      let isTaken = false;
+      const take = async () => {
+        if (isTaken) return;
+        isTaken = true;
+        await world.registry.images.delete(caller, world.repository, world.v1);
+      };
+      if (resolve === 'registry')
+        world.registry.images.resolve = async (...of) => {
+          const found = await look(...of);
+          await take();
+          return found;
+        };
+      await create(world);
+      if (resolve === 'first-task') await take();
+      await world.advance(2_000);
+      assert.ok(isTaken);
+      assert.deepEqual(await digests(world), [world.v1]);
+      assert.equal((await look(world.repository, { tag: 'stable' as never })).digest, world.v1);
+      const held = await world.registry.holds.on(world.repository, world.v1);
+      assert.ok(held.some(({ kind }) => kind === 'service-revision'));
+      assert.equal((await tasks(world)).length, 3);
+      assert.deepEqual(world.errors, []);
+    }
+  });
+
   it('start all at once what is written with digests, and hold it before it runs', async (test) => {
     const world = await start(test);
     await register(world, `${IMAGE}@${world.v1}`);
@@ -400,6 +430,36 @@ describe('services', () => {
     await world.orchestrator.operations.StopTask(caller, { task: started?.[0]?.taskArn ?? '' });
     await world.advance(100);
     await world.registry.images.delete(caller, world.repository, world.v1);
+    assert.deepEqual(world.errors, []);
+  });
+
+  it('and such tasks bring back what was deleted or archived while they were being started, and nothing older', async (test) => {
+    const world = await start(test);
+    const { images } = world.registry;
+    // The tag was looked at before the deletion.
+    world.elsewhere.set(`${IMAGE}:stable`, world.v1);
+    const run = () => world.orchestrator.operations.RunTask(caller, { taskDefinition: 'web' });
+    const look = async () =>
+      (await images.list(world.repository, { limit: 10 })).items.map(({ tags, storageClass }) => [tags, storageClass]);
+    await images.delete(caller, world.repository, world.v1);
+    await world.advance(100);
+    await run();
+    await world.advance(100);
+    assert.deepEqual(await look(), [], 'a deletion before the task');
+    await images.restore(caller, world.repository, world.v1);
+
+    for (const take of [
+      () => images.delete(caller, world.repository, world.v1),
+      () => images.setStorageClass(caller, world.repository, world.v1, 'archive'),
+    ]) {
+      const { tasks: started } = await run();
+      await take();
+      await world.advance(100);
+      assert.deepEqual(await look(), [[['stable'], 'standard']]);
+      await assert.rejects(images.delete(caller, world.repository, world.v1), (error: unknown) => isFault(error, 'image-held'));
+      await world.orchestrator.operations.StopTask(caller, { task: started?.[0]?.taskArn ?? '' });
+      await world.advance(100);
+    }
     assert.deepEqual(world.errors, []);
   });
 

@@ -80,7 +80,7 @@ export async function insertRevision(
   const noTaskToLearnFrom = resolveBy === 'first-task' && service.schedulingStrategy === 'REPLICA' && service.desiredCount === 0;
   const skipped = service.controller !== 'ECS' || consistencyOff || nothingToLearn || noTaskToLearnFrom;
   // What is written with its digest can be held before it runs; if it is not there, its tasks will say so.
-  const { held } = await holdImages(transaction, context, service, id, images);
+  const { held } = await holdImages(transaction, context, service, { id, createdAt: now }, images);
   const document: RevisionDocument = { ...settings, taskDefinition: definition.arn, images };
   await transaction
     .insertInto('service_revision')

@@ -33,7 +33,7 @@ export async function followTaskHolds(
     const digest = reportedDigest(after, name);
     if (digest === undefined || digest === reportedDigest(before, name)) continue;
     const arn = await holder();
-    // One that is not there any more has been pulled, or its task will say that it could not be.
+    // One that was gone before has been unpacked here, or its task will say that it could not be pulled.
     await holdImage(transaction, context, {
       image: written,
       digest,
@@ -41,6 +41,7 @@ export async function followTaskHolds(
       holder: arn,
       note: `container ${name} of a task of ${after.group}`,
       principal: arn,
+      since: after.createdAt,
     });
   }
 }

@@ -100,7 +100,7 @@ export async function recordDigests(
   const revision = revisions.find(({ id }) => id === revisionId);
   // First writer wins.
   if (revision?.resolution !== 'PENDING') return undefined;
-  const { held, missing } = await holdImages(transaction, context, service, revisionId, images);
+  const { held, missing } = await holdImages(transaction, context, service, revision, images);
   // An image that is written with its digest says itself that it is not there.
   const lost = missing.filter(
     (name) => !revision.document.images.some(({ digest }) => digest !== undefined && name.includes(digest)),

@@ -23,28 +23,8 @@ export function createSetStorageClass({ meta, clock }: RegistryContext, quota: I
       if (image.isArchived !== (storageClass === 'archive')) {
         if (storageClass === 'archive') await archiveImage(transaction, caller, repository, image, now);
         else {
-          const child = await transaction
-            .selectFrom('manifest_child')
-            .innerJoin('manifest', 'manifest.digest', 'manifest_child.digest')
-            .select('manifest.digest')
-            .where('manifest_child.manifest_id', '=', image.id)
-            .where('manifest.repository_id', '=', repository.id)
-            .where('manifest.storage_class', '=', 'archive')
-            .limit(1)
-            .executeTakeFirst();
-          if (child !== undefined) refuse(`it lists ${child.digest}, which is archived: restore that one first`);
           await quota.take(transaction, repository.id);
-          await transaction
-            .updateTable('manifest')
-            .set({ storage_class: 'standard', activated_at: now })
-            .where('id', '=', image.id)
-            .execute();
-          await recordAudit(transaction, caller, {
-            at: now,
-            action: 'image.activate',
-            repository: repository.name,
-            detail: { digest },
-          });
+          await activateImage(transaction, caller, repository, image, now);
         }
       }
       const row = await transaction
@@ -87,6 +67,36 @@ export async function archiveImage(
     action: 'image.archive',
     repository: repository.name,
     detail: { digest, ...detail },
+  });
+}
+
+/**
+ * Brings an archived image back, inside the caller's transaction, with its audit row; nobody asks whether there is room for
+ * it. Raises `storage-class-unsupported` for an index that lists an archived image.
+ */
+export async function activateImage(
+  transaction: RegistryTransaction,
+  caller: Caller,
+  repository: Repository,
+  { id, digest }: { id: number; digest: Digest },
+  now: number,
+): Promise<void> {
+  const child = await transaction
+    .selectFrom('manifest_child')
+    .innerJoin('manifest', 'manifest.digest', 'manifest_child.digest')
+    .select('manifest.digest')
+    .where('manifest_child.manifest_id', '=', id)
+    .where('manifest.repository_id', '=', repository.id)
+    .where('manifest.storage_class', '=', 'archive')
+    .limit(1)
+    .executeTakeFirst();
+  if (child !== undefined) refuse(`it lists ${child.digest}, which is archived: restore that one first`);
+  await transaction.updateTable('manifest').set({ storage_class: 'standard', activated_at: now }).where('id', '=', id).execute();
+  await recordAudit(transaction, caller, {
+    at: now,
+    action: 'image.activate',
+    repository: repository.name,
+    detail: { digest },
   });
 }
 

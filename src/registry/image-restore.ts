@@ -1,5 +1,6 @@
 import { digestAlgorithm, type Digest } from '../core/digest.ts';
 import { Fault } from '../core/fault.ts';
+import type { Caller } from '../core/place.ts';
 import { declaredImageSize, parseManifest } from '../core/manifest.ts';
 import type { Tag } from '../core/tag.ts';
 import { recordAudit } from './audit.ts';
@@ -12,7 +13,7 @@ import { readRepository } from './repository-rows.ts';
 import { moveTags, repositoryTime } from './tag-moves.ts';
 
 export function createRestores(context: RegistryContext): Pick<Images, 'listDeleted' | 'restore'> {
-  const { meta, clock } = context;
+  const { meta } = context;
   return {
     async listDeleted(repository, { limit, next }) {
       let query = meta.read
@@ -51,22 +52,35 @@ export function createRestores(context: RegistryContext): Pick<Images, 'listDele
     restore: (caller, known, digest) =>
       meta.transact(async (transaction) => {
         const repository = await readRepository(transaction, known);
-        const restored = await restoreImage(transaction, repository, digest, clock.now());
+        const restored = await restoreWithTags(transaction, context, caller, repository, digest);
         if (restored === undefined) throw new Fault('deleted-image-unknown', { repository: repository.name, digest });
-        const targets = await readTargets(transaction, repository.id, restored.tags);
-        const tags = restored.tags.filter((tag) => !targets.has(tag));
-        const tagsTaken = restored.tags.filter((tag) => targets.has(tag));
-        const at = await repositoryTime(transaction, repository, clock.now());
-        await moveTags(transaction, caller, repository, { id: restored.id, digest }, tags, { at, cause: 'restore', targets });
-        await recordAudit(transaction, caller, {
-          at,
-          action: 'image.restore',
-          repository: repository.name,
-          detail: { digest, tags, tagsTaken },
-        });
-        return { tags, tagsTaken };
+        return restored;
       }),
   };
+}
+
+/** `restoreImage` with the tags that nobody has taken since, and its audit row. */
+export async function restoreWithTags(
+  transaction: RegistryTransaction,
+  { clock }: Pick<RegistryContext, 'clock'>,
+  caller: Caller,
+  repository: Repository,
+  digest: Digest,
+): Promise<{ tags: Tag[]; tagsTaken: Tag[] } | undefined> {
+  const restored = await restoreImage(transaction, repository, digest, clock.now());
+  if (restored === undefined) return undefined;
+  const targets = await readTargets(transaction, repository.id, restored.tags);
+  const tags = restored.tags.filter((tag) => !targets.has(tag));
+  const tagsTaken = restored.tags.filter((tag) => targets.has(tag));
+  const at = await repositoryTime(transaction, repository, clock.now());
+  await moveTags(transaction, caller, repository, { id: restored.id, digest }, tags, { at, cause: 'restore', targets });
+  await recordAudit(transaction, caller, {
+    at,
+    action: 'image.restore',
+    repository: repository.name,
+    detail: { digest, tags, tagsTaken },
+  });
+  return { tags, tagsTaken };
 }
 
 /**

@@ -134,7 +134,8 @@ export async function openRealTasks(cleanup: Cleanup, env: Record<string, string
   };
 }
 
-async function smallSystem(folder: string): Promise<void> {
+/** Fills a folder with busybox under the names of its tools. */
+export async function smallSystem(folder: string): Promise<void> {
   for (const name of ['bin', 'etc', 'tmp', 'usr']) await mkdir(join(folder, name));
   await copyFile(findTool('busybox') ?? '', join(folder, 'bin/busybox'));
   for (const tool of TOOLS) await symlink('busybox', join(folder, 'bin', tool));
