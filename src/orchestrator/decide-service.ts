@@ -7,7 +7,7 @@ import type { Plan, PlanSettings, RevisionFacts, ServiceFacts, Step, TaskFacts }
 import { steadyAgainAt, tellCondition } from './service-events.ts';
 import type { RevisionImage, RevisionRecord } from './service-rows.ts';
 import type { ServiceTask, ServiceView } from './service-view.ts';
-import { breakerOf } from './start-deployment.ts';
+import { breakerOf } from './breaker-monitor.ts';
 
 /**
  * What has come about since the last time, and is to be written down before anything is planned. Pure, as all of this

@@ -1,13 +1,14 @@
 import type { ServiceDeployment, ServiceRevision } from '@aws-sdk/client-ecs';
 import type { Kysely } from 'kysely';
 import { clusterArn } from './arn.ts';
+import { currentMonitor } from './breaker-monitor.ts';
 import type { OrchestratorTables } from './context.ts';
-import { countTasks, launchOf, NO_TASKS, revisionById, type TaskCounts } from './describe-service.ts';
+import { countTasks, launchOf, NO_TASKS, type TaskCounts } from './describe-service.ts';
 import { digestsOf } from './revision-images.ts';
 import {
   deploymentArn,
   revisionArn,
-  UNFINISHED,
+  revisionById,
   type DeploymentRecord,
   type RevisionRecord,
   type ServiceRecord,
@@ -36,7 +37,6 @@ export async function describeDeployment(
 ): Promise<ServiceDeployment> {
   const { document } = deployment;
   const counts = await countTasks(database, service.id);
-  const isUnfinished = UNFINISHED.includes(deployment.status);
   const target = await revisionById(database, deployment.targetRevision);
   const summary = (id: string, wanted: (count: TaskCounts) => number) => {
     const count = counts.get(id) ?? NO_TASKS;
@@ -47,7 +47,6 @@ export async function describeDeployment(
       pendingTaskCount: count.pending,
     };
   };
-  const { breaker } = document;
   return {
     ...briefOf(service, deployment),
     updatedAt: new Date(deployment.updatedAt),
@@ -69,10 +68,7 @@ export async function describeDeployment(
             serviceRevisionArn: revisionArn(service, document.rollback.revision),
           },
         }),
-    deploymentCircuitBreaker: {
-      ...breaker,
-      failureCount: isUnfinished && breaker.status === 'MONITORING' ? target.tally.failures : breaker.failureCount,
-    },
+    deploymentCircuitBreaker: currentMonitor(service, document.breaker, target.tally.failures),
     alarms: { status: 'DISABLED', alarmNames: [], triggeredAlarmNames: [] },
   };
 }

@@ -10,7 +10,7 @@ import {
   deploymentId,
   liveRevisions,
   revisionArn,
-  toRevision,
+  revisionById,
   type RevisionRecord,
   type RevisionSettings,
   type ServiceRecord,
@@ -210,9 +210,4 @@ export function describeTaskSet(
     ...(set.document.externalId === undefined ? {} : { externalId: set.document.externalId }),
     ...(set.document.startedBy === undefined ? {} : { startedBy: set.document.startedBy }),
   };
-}
-
-/** A revision that is there, because something refers to it. */
-export async function revisionById(database: Kysely<OrchestratorTables>, id: string): Promise<RevisionRecord> {
-  return toRevision(await database.selectFrom('service_revision').selectAll().where('id', '=', id).executeTakeFirstOrThrow());
 }

@@ -2,7 +2,8 @@ import type { OrchestratorTransaction } from './context.ts';
 import { isStrict } from './revision-images.ts';
 import { holdImages, releaseOldRevisions } from './revision-holds.ts';
 import { addEvent, eventText } from './service-events.ts';
-import { deploymentId, type DeploymentDocument, type RevisionRecord } from './service-rows.ts';
+import { endMonitoring } from './breaker-monitor.ts';
+import { deploymentId, type RevisionRecord } from './service-rows.ts';
 import { goBackTo, rollbackTarget, updateDeployment } from './start-deployment.ts';
 import { revisionOf, unsettled, type StepOf, type Work } from './step-work.ts';
 
@@ -62,7 +63,7 @@ export async function complete(work: Work, { revision: id }: StepOf<'complete'>)
         stage: 'CLEAN_UP',
         started_at: deployment.startedAt ?? now,
       },
-      endOfMonitoring(deployment.document, revision.tally.failures, rolledBack),
+      endMonitoring(service, deployment.document, revision.tally.failures),
     );
   }
   await releaseOldRevisions(transaction, service, context.settings.keptRevisions);
@@ -108,7 +109,7 @@ export async function failDeployment(work: Work, revision: RevisionRecord, words
   if (target !== undefined) await goBackTo(transaction, context, service, target, words.back(target.id));
   if (deployment !== undefined) {
     const document = {
-      ...endOfMonitoring(deployment.document, revision.tally.failures, isRollback, true),
+      ...endMonitoring(service, deployment.document, revision.tally.failures, true),
       ...(target === undefined ? {} : { rollback: { reason: words.statusReason, startedAt: now, revision: target.id } }),
     };
     const change =
@@ -125,18 +126,4 @@ export async function failDeployment(work: Work, revision: RevisionRecord, words
   const { impaired: _impaired, ...conditions } = unsettled(work.conditions);
   work.conditions = conditions;
   effects.again = true;
-}
-
-function endOfMonitoring(
-  document: DeploymentDocument,
-  failures: number,
-  isRollback: boolean,
-  triggered = false,
-): DeploymentDocument {
-  const { breaker } = document;
-  if (breaker.status === 'DISABLED' || isRollback) return document;
-  return {
-    ...document,
-    breaker: { ...breaker, status: triggered ? 'TRIGGERED' : 'MONITORING_COMPLETE', failureCount: failures },
-  };
 }

@@ -20,6 +20,7 @@ import type { OrchestratorContext, OrchestratorTables } from './context.ts';
 import { briefOf, describeDeployment, describeRevision } from './describe-deployment.ts';
 import { ecsFault, invalidParameter, unsupported } from './ecs-faults.ts';
 import type { Operation } from './model.ts';
+import { endMonitoring } from './breaker-monitor.ts';
 import { decodeToken, pageOf, readLimit } from './paging.ts';
 import type { Reconciler } from './reconcile.ts';
 import {
@@ -27,6 +28,7 @@ import {
   findService,
   getService,
   revisionArn,
+  revisionById,
   toDeployment,
   toRevision,
   UNFINISHED,
@@ -148,6 +150,8 @@ export function createServiceDeployments(
         const now = clock.now();
         const stopped = deployment.targetRevision;
         const target = await rollbackTarget(transaction, service.id, stopped);
+        const { tally } = await revisionById(transaction, stopped);
+        const document = endMonitoring(service, deployment.document, tally.failures);
         await transaction
           .updateTable('service_revision')
           .set({ rollout: 'FAILED', rollout_reason: `ECS deployment ${deploymentId(stopped)} was stopped.`, updated_at: now })
@@ -156,13 +160,8 @@ export function createServiceDeployments(
         const started = { started_at: deployment.startedAt ?? now };
         if (target === undefined) {
           const reason = 'Service deployment stopped. There is no successful service revision to roll back to.';
-          await updateDeployment(transaction, deployment, now, {
-            ...started,
-            status: 'STOPPED',
-            status_reason: reason,
-            stopped_at: now,
-            finished_at: now,
-          });
+          const change = { status: 'STOPPED', status_reason: reason, stopped_at: now, finished_at: now };
+          await updateDeployment(transaction, deployment, now, { ...started, ...change }, document);
           return service.id;
         }
         await goBackTo(
@@ -177,7 +176,7 @@ export function createServiceDeployments(
           deployment,
           now,
           { ...started, status: 'ROLLBACK_IN_PROGRESS', status_reason: STOPPED_BY_HAND },
-          { ...deployment.document, rollback: { reason: STOPPED_BY_HAND, startedAt: now, revision: target.id } },
+          { ...document, rollback: { reason: STOPPED_BY_HAND, startedAt: now, revision: target.id } },
         );
         return service.id;
       });

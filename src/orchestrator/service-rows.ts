@@ -166,6 +166,11 @@ export function toService(row: Selectable<ServiceTables['service']>): ServiceRec
   };
 }
 
+/** A revision that is there, because something refers to it. */
+export async function revisionById(database: Kysely<OrchestratorTables>, id: string): Promise<RevisionRecord> {
+  return toRevision(await database.selectFrom('service_revision').selectAll().where('id', '=', id).executeTakeFirstOrThrow());
+}
+
 export function toRevision(row: Selectable<ServiceTables['service_revision']>): RevisionRecord {
   return {
     id: row.id,

@@ -208,7 +208,7 @@ describe('services', () => {
 
   it('stop a deployment, and are refused a second time', async (test) => {
     const world = await start(test);
-    await create(world);
+    await create(world, { deploymentConfiguration: { deploymentCircuitBreaker: { enable: true, rollback: true } } });
     await world.advance(2_000);
     const v2 = await world.push('version 2', 'stable');
     world.behaviours.set(`${IMAGE}:stable`, { startAfter: 60_000 });
@@ -219,12 +219,27 @@ describe('services', () => {
     await world.orchestrator.operations.StopServiceDeployment(caller, { serviceDeploymentArn: arn, stopType: 'ROLLBACK' });
     await world.advance(1_000);
     assert.deepEqual(await digests(world), [world.v1]);
-    assert.equal((await deployments(world))[0]?.status, 'ROLLBACK_SUCCESSFUL');
+    const [stopped] = await deployments(world);
+    assert.equal(stopped?.status, 'ROLLBACK_SUCCESSFUL');
+    assert.equal(stopped.deploymentCircuitBreaker?.status, 'MONITORING_COMPLETE');
     assert.equal((await look(world)).deployments?.length, 1);
     await assert.rejects(
       world.orchestrator.operations.StopServiceDeployment(caller, { serviceDeploymentArn: arn }),
       refused('ConflictException', /ROLLBACK_SUCCESSFUL/),
     );
+    for (const _ of [1, 2]) {
+      await world.orchestrator.operations.UpdateService(caller, { service: 'web', forceNewDeployment: true });
+      await world.advance(100);
+    }
+    const [current, overtaken] = await deployments(world);
+    assert.deepEqual(
+      [overtaken?.status, overtaken?.deploymentCircuitBreaker?.status, current?.deploymentCircuitBreaker?.status],
+      ['STOPPED', 'MONITORING_COMPLETE', 'MONITORING'],
+    );
+    await world.orchestrator.operations.StopServiceDeployment(caller, {
+      serviceDeploymentArn: current?.serviceDeploymentArn ?? '',
+    });
+    await world.advance(1_000);
     // What never was successful is not held any longer.
     await world.push('version 3', 'stable');
     await world.registry.images.delete(caller, world.repository, v2);

@@ -1,14 +1,15 @@
 import type { OrchestratorContext, OrchestratorTransaction } from './context.ts';
+import { beginMonitoring, endMonitoring } from './breaker-monitor.ts';
 import { addEvent, eventText } from './service-events.ts';
 import { holdImages } from './revision-holds.ts';
 import { imagesOf, unresolved } from './revision-images.ts';
-import { breakerThreshold, emptyTally } from './plan/tally.ts';
-import type { BreakerSettings } from './plan/types.ts';
+import { emptyTally } from './plan/tally.ts';
 import { tagsOf } from './resource-tags.ts';
 import {
   currentDeployment,
   deploymentId,
   liveRevisions,
+  revisionById,
   toRevision,
   type DeploymentDocument,
   type DeploymentRecord,
@@ -128,15 +129,10 @@ export async function insertDeployment(
   sources: string[],
 ): Promise<void> {
   const now = clock.now();
-  const breaker = breakerOf(service);
   const document: DeploymentDocument = {
     sources,
     deploymentConfiguration: service.document.deploymentConfiguration,
-    breaker: {
-      status: breaker === undefined ? 'DISABLED' : 'MONITORING',
-      failureCount: 0,
-      threshold: breaker === undefined ? 0 : breakerThreshold(breaker, service.desiredCount),
-    },
+    breaker: beginMonitoring(service),
   };
   await transaction
     .insertInto('service_deployment')
@@ -229,12 +225,14 @@ export async function stopCurrent(
   const current = await currentDeployment(transaction, service.id);
   if (current === undefined) return;
   const rollingBack = current.status === 'ROLLBACK_IN_PROGRESS' || current.status === 'ROLLBACK_REQUESTED';
-  await updateDeployment(transaction, current, now, {
+  const change = {
     status: rollingBack ? 'ROLLBACK_FAILED' : 'STOPPED',
     status_reason: reason,
     finished_at: now,
     stopped_at: now,
-  });
+  };
+  const { tally } = await revisionById(transaction, current.targetRevision);
+  await updateDeployment(transaction, current, now, change, endMonitoring(service, current.document, tally.failures));
 }
 
 export async function updateDeployment(
@@ -273,18 +271,6 @@ async function forgetHistory(transaction: OrchestratorTransaction, service: Serv
     .where('held', '=', 0)
     .where('updated_at', '<', before)
     .execute();
-}
-
-/** The circuit breaker, when it is enabled, its defaults filled in. */
-export function breakerOf({ document }: Pick<ServiceRecord, 'document'>): BreakerSettings | undefined {
-  const breaker = document.deploymentConfiguration.deploymentCircuitBreaker;
-  if (breaker?.enable !== true) return undefined;
-  return {
-    rollback: breaker.rollback,
-    resetOnHealthyTask: breaker.resetOnHealthyTask ?? true,
-    thresholdType: breaker.thresholdConfiguration?.type ?? 'BOUNDED_PERCENT',
-    thresholdValue: breaker.thresholdConfiguration?.value ?? 50,
-  };
 }
 
 /** What a revision fixes, out of what the service is set to. */
