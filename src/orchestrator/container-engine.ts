@@ -26,6 +26,8 @@ import type {
  *   the server came back is in `list`. An end may be told twice, and then with the same `at`, which is `finishedAt` in `list`.
  * - `prepare`, `create`, `release` and `remove` may be repeated: what is there, or gone, already is no failure.
  * - Acts on different tasks do not wait for each other.
+ * - An engine in another process that does not answer is waited for, by every act but `SIGKILL` and what people look at (`logs`, `stats`):
+ *   `host` says `isReachable: false` meanwhile, and no container is said to have ended or to be sick for it.
  */
 export interface ContainerEngine {
   readonly name: 'oci' | 'docker' | 'memory';

@@ -69,7 +69,7 @@ export function createContainerInstances(context: OrchestratorContext, services:
           version: row?.version ?? 1,
           versionInfo: host.engineVersion === undefined ? {} : { dockerVersion: host.engineVersion },
           status: row?.status ?? 'ACTIVE',
-          agentConnected: true,
+          agentConnected: host.isReachable !== false,
           runningTasksCount: used.running,
           pendingTasksCount: used.pending,
           registeredResources: resources(host.cpu, host.memory, []),

@@ -63,6 +63,8 @@ export interface RuntimeHost {
   attributes: Record<string, string>;
   /** Of the container engine, for `versionInfo`. */
   engineVersion?: string;
+  /** False while its container engine does not answer: tasks wait for it. */
+  isReachable?: boolean;
 }
 
 /** One task, with everything decided: a runtime makes no choices. */

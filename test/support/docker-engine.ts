@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { requireRoot, requireTool } from './tools.ts';
 import { plainEnv, runProgram, type Finished, type RunOptions } from './server.ts';
 
@@ -13,6 +14,10 @@ export interface DockerEngine {
   readonly env: Readonly<Record<string, string>>;
   /** `docker …` against this engine, with a configuration folder of its own. */
   docker(args: string[], options?: RunOptions): Promise<Finished>;
+  /** Ends it without a chance to tidy up. */
+  kill9(): Promise<void>;
+  /** Starts it again on the same data and the same socket, with further words for it; it must have ended. */
+  restart(...more: string[]): Promise<void>;
 }
 
 /**
@@ -25,37 +30,17 @@ export async function startDockerEngine(test: TestContext, bridge?: string): Pro
   if (dockerd === undefined || docker === undefined || !requireRoot(test)) return undefined;
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-dockerd-'));
   const socket = join(folder, 'docker.sock');
-  const engine = spawn(
-    dockerd,
-    [
-      '--data-root',
-      join(folder, 'data'),
-      '--exec-root',
-      join(folder, 'exec'),
-      '--pidfile',
-      join(folder, 'pid'),
-      '-H',
-      `unix://${socket}`,
-      `--bridge=${bridge ?? 'none'}`,
-      '--iptables=false',
-      '--ip6tables=false',
-      '--ip-masq=false',
-    ],
-    { stdio: ['ignore', 'ignore', 'pipe'], env: plainEnv() },
-  );
-  const ended = new Promise<void>((resolve) => engine.once('close', () => resolve()));
+  const args = [
+    ...['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'exec'), '--pidfile', join(folder, 'pid')],
+    ...['-H', `unix://${socket}`, `--bridge=${bridge ?? 'none'}`, '--iptables=false', '--ip6tables=false', '--ip-masq=false'],
+  ];
+  let engine = await launch(dockerd, args);
   test.after(async () => {
-    engine.kill('SIGTERM');
-    await ended;
+    engine.child.kill('SIGTERM');
+    await engine.ended;
+    // What an engine has mounted that was killed.
+    for (const path of mountsBelow(await readFile('/proc/self/mounts', 'utf8'), folder)) await runProgram('umount', [path]);
     await rm(folder, { recursive: true, force: true });
-  });
-  const said: string[] = [];
-  await new Promise<void>((resolve, reject) => {
-    createInterface({ input: engine.stderr }).on('line', (line) => {
-      said.push(line);
-      if (line.includes('API listen on')) resolve();
-    });
-    void ended.then(() => reject(new Error(`dockerd ended:\n${said.slice(-20).join('\n')}`)));
   });
   const own = {
     DOCKER_CONFIG: join(folder, 'config'),
@@ -66,6 +51,44 @@ export async function startDockerEngine(test: TestContext, bridge?: string): Pro
   return {
     socket,
     env: own,
-    docker: (args, options = {}) => runProgram(docker, args, { ...options, env: { ...env, ...options.env } }),
+    docker: (words, options = {}) => runProgram(docker, words, { ...options, env: { ...env, ...options.env } }),
+    async kill9() {
+      const containerd = join(folder, 'exec', 'containerd', 'containerd.pid');
+      const id = await readFile(containerd, 'utf8');
+      engine.child.kill('SIGKILL');
+      await engine.ended;
+      // It is killed with its parent, a moment later, and a new engine would take it for one that it can go on with.
+      while (await isAlive(id.trim())) await setTimeout(10);
+      await rm(containerd, { force: true });
+    },
+    async restart(...more) {
+      engine = await launch(dockerd, [...args, ...more]);
+    },
   };
+}
+
+async function isAlive(processId: string): Promise<boolean> {
+  const status = await readFile(`/proc/${processId}/status`, 'utf8').catch(() => '');
+  return status !== '' && !/^State:\tZ/m.test(status);
+}
+
+/** The deepest first. */
+function mountsBelow(mounts: string, folder: string): string[] {
+  const paths = mounts.split('\n').map((line) => line.split(' ')[1] ?? '');
+  return paths.filter((path) => path.startsWith(`${folder}/`)).sort((one, other) => (one < other ? 1 : -1));
+}
+
+/** Resolves once it listens; rejects with what it wrote if it ends before. */
+async function launch(dockerd: string, args: string[]): Promise<{ child: ChildProcess; ended: Promise<void> }> {
+  const child = spawn(dockerd, args, { stdio: ['ignore', 'ignore', 'pipe'], env: plainEnv() });
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const said: string[] = [];
+  await new Promise<void>((resolve, reject) => {
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      said.push(line);
+      if (line.includes('API listen on')) resolve();
+    });
+    void ended.then(() => reject(new Error(`dockerd ended:\n${said.slice(-20).join('\n')}`)));
+  });
+  return { child, ended };
 }

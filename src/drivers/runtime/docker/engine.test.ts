@@ -180,8 +180,13 @@ test('a supervisor on docker: a task runs, goes on without the engine’s answer
   assert.match(lines[0] ?? '', /^http:\/\/10\.213\.77\.1:1\/v4\/[0-9a-f]{48}$/);
 
   await gate.shut();
+  while ((await engine.host()).isReachable !== false) await new Promise((resolve) => setImmediate(resolve));
+  // What asks for a container's health must not take the engine's silence for an answer.
+  const asked = engine.exec({ taskId: spec.id, name: 'after' }, { command: ['echo', 'well'], timeout: 5_000, outputLimit: 100 });
   output(await docker.docker(['kill', '--signal', 'KILL', `holdfast-${spec.id}-app`]));
   await gate.open();
+  assert.deepEqual(await asked, { kind: 'exited', exitCode: 0, output: 'well\n' });
+  assert.equal((await engine.host()).isReachable, true);
   await until(({ status }) => status === 'STOPPED');
   assert.equal(last?.stopCode, 'EssentialContainerExited');
   assert.deepEqual(

@@ -6,6 +6,8 @@ import type {
   ContainerEngine,
   ContainerExit,
   ContainerKey,
+  ContainerToCreate,
+  CreatedContainer,
   FoundContainer,
   TaskPlace,
 } from '../../../orchestrator/container-engine.ts';
@@ -17,6 +19,7 @@ import { exactName, imageId, pullImage, resolveByEngine, shownName } from './ima
 import { addressOf, bindingsOf, foundContainer, timeOf, type Inspected } from './inspected.ts';
 import { readLogs } from './logs.ts';
 import { containerName, LABELS, ownLabels, pauseName, volumeName } from './names.ts';
+import { createPatience } from './patience.ts';
 import { pauseImage } from './pause.ts';
 import { watchEngine, type Watch } from './watch.ts';
 
@@ -57,8 +60,11 @@ export function createDockerEngine({
   pullFrom,
 }: DockerEngineSettings): ContainerEngine {
   const api = createDockerApi(socketPath);
+  const patience = createPatience(timers);
   /** Those that are known to run, so that an end that was missed is noticed. */
   const running = new Map<string, { key: ContainerKey; startedAt: number | undefined }>();
+  /** When the last run of a container began, by its name. */
+  const lastStarts = new Map<string, number>();
   let listener: ((exit: ContainerExit) => void) | undefined;
   let watch: Watch | undefined;
   let info: Promise<Info> | undefined;
@@ -90,7 +96,7 @@ export function createDockerEngine({
     listener?.({ taskId, name, outOfMemory, at, ...(exitCode === undefined ? {} : { exitCode }) });
   };
   const lookAt = async (engineId: string): Promise<void> => {
-    const inspected = await inspect(engineId);
+    const inspected = await patience.wait(() => inspect(engineId));
     const found = inspected === undefined ? undefined : foundContainer(inspected);
     if (found?.state === 'exited') tellEnd(found);
     const known = running.get(engineId);
@@ -110,13 +116,14 @@ export function createDockerEngine({
     log.warn('the end of a container could not be looked at; the next look will tell it', { causes: describeCauses(error) });
 
   async function list(): Promise<FoundContainer[]> {
-    const rows = await api.call<{ Id: string }[]>('/containers/json', { query: { all: true, filters: ofInstallation() } });
+    const query = { all: true, filters: ofInstallation() };
+    const rows = await patience.wait(() => api.call<{ Id: string }[]>('/containers/json', { query }));
     const found: FoundContainer[] = [];
     // Looked at one after another in eight rows, so that thousands do not fall upon the engine together.
     const queue = [...(rows ?? [])];
     const work = async (): Promise<void> => {
       for (let row = queue.pop(); row !== undefined; row = queue.pop()) {
-        const inspected = await inspect(row.Id);
+        const inspected = await patience.wait(() => inspect(row.Id));
         const container = inspected === undefined ? undefined : foundContainer(inspected);
         if (container === undefined) continue;
         found.push(container);
@@ -167,6 +174,60 @@ export function createDockerEngine({
     return ((await inspect(name)) ?? missing(name)).Id;
   }
 
+  async function create(task: TaskSpec, { spec, image: wantedImage }: ContainerToCreate): Promise<CreatedContainer> {
+    const image = reachable(wantedImage);
+    const { NCPU: cpus } = await engineInfo();
+    const name = containerName({ taskId: task.id, name: spec.name });
+    const wanted = await imageId(api, exactName(image));
+    if (wanted === undefined) throw new DockerError(404, `No such image: ${exactName(image)}`);
+    const make = (from: string) => makeContainer(name, createBody(task, spec, from, { installation, cpus }));
+    const shown = await make(shownName(image));
+    if ((await inspect(shown))?.Image === wanted) return { runtimeId: shown };
+    // Its name has been given to another image meanwhile: only the digest counts.
+    await removeContainer(shown);
+    return { runtimeId: await make(exactName(image)) };
+  }
+
+  /** Starts it once: after an answer that did not come, whether it ran is asked before it is started again. */
+  async function begin(name: string): Promise<Inspected> {
+    let isSure = true;
+    return patience.wait(async () => {
+      if (!isSure) {
+        const there = (await inspect(name)) ?? missing(name);
+        const startedAt = there.State.Status === 'created' ? undefined : timeOf(there.State.StartedAt);
+        if (startedAt !== undefined && startedAt !== lastStarts.get(name)) {
+          // Its end, if it has come to it, was told while nobody listened.
+          setImmediate(() => void lookAt(there.Id).catch(unheard));
+          return there;
+        }
+      }
+      isSure = false;
+      await api.call(`/containers/${name}/start`, { method: 'POST', also: [304] });
+      return (await inspect(name)) ?? missing(name);
+    });
+  }
+
+  async function send(key: ContainerKey, signal: 'stop' | 'SIGKILL'): Promise<void> {
+    const inspected = await inspect(containerName(key));
+    if (inspected?.State.Running !== true) return;
+    const name = signal === 'stop' ? inspected.Config.StopSignal || 'SIGTERM' : signal;
+    await api.call(`/containers/${inspected.Id}/kill`, { method: 'POST', query: { signal: name }, also: [404, 409] });
+  }
+
+  async function remove(taskId: string): Promise<void> {
+    const filters = ofInstallation(taskId);
+    const rows = await api.call<{ Id: string; Names?: string[] }[]>('/containers/json', { query: { all: true, filters } });
+    const pauseRow = await inspect(pauseName(taskId));
+    for (const { Id, Names = [] } of rows ?? []) {
+      if (Id !== pauseRow?.Id) await removeContainer(Id);
+      for (const name of Names) lastStarts.delete(name.slice(1));
+    }
+    if (pauseRow !== undefined) await removeContainer(pauseRow.Id);
+    const volumes = await api.call<{ Volumes?: { Name: string }[] | null }>('/volumes', { query: { filters } });
+    for (const { Name } of volumes?.Volumes ?? [])
+      await api.call(`/volumes/${encodeURIComponent(Name)}`, { method: 'DELETE', also: [404] });
+  }
+
   return {
     name: 'docker',
     async host() {
@@ -177,6 +238,7 @@ export function createDockerEngine({
         memory: Math.floor(MemTotal / 1024 / 1024),
         attributes: { 'ecs.os-type': 'linux', 'ecs.os-family': 'LINUX', 'ecs.cpu-architecture': ecsArchitecture(Architecture) },
         engineVersion: `DockerVersion: ${ServerVersion}`,
+        isReachable: watch?.isAway() !== true,
       };
     },
     observe(next) {
@@ -190,7 +252,7 @@ export function createDockerEngine({
     },
 
     resolve: (image) => (resolve === undefined ? resolveByEngine(api, reachable(image)) : resolve(image)),
-    pull: (image) => pullImage(api, reachable(image)),
+    pull: (image) => patience.wait(() => pullImage(api, reachable(image))),
 
     async prepare(task) {
       await inWords('CannotCreateVolumeError', async () => {
@@ -200,47 +262,34 @@ export function createDockerEngine({
             shared === undefined
               ? { Name: volumeName(task.id, name), Labels: ownLabels(installation, task.id) }
               : { Name: shared.name };
-          await api.call('/volumes/create', { method: 'POST', body });
+          await patience.wait(() => api.call('/volumes/create', { method: 'POST', body }));
         }
       });
-      return inWords('ContainerNetworkingError', () => placeOf(task));
+      return inWords('ContainerNetworkingError', () => patience.wait(() => placeOf(task)));
     },
 
-    create: (task, { spec, image: wantedImage }) =>
-      inWords('CannotCreateContainerError', async () => {
-        const image = reachable(wantedImage);
-        const { NCPU: cpus } = await engineInfo();
-        const name = containerName({ taskId: task.id, name: spec.name });
-        const wanted = await imageId(api, exactName(image));
-        if (wanted === undefined) throw new DockerError(404, `No such image: ${exactName(image)}`);
-        const make = (from: string) => makeContainer(name, createBody(task, spec, from, { installation, cpus }));
-        const shown = await make(shownName(image));
-        if ((await inspect(shown))?.Image === wanted) return { runtimeId: shown };
-        // Its name has been given to another image meanwhile: only the digest counts.
-        await removeContainer(shown);
-        return { runtimeId: await make(exactName(image)) };
-      }),
+    create: (task, container) => inWords('CannotCreateContainerError', () => patience.wait(() => create(task, container))),
 
     start: (key) =>
       inWords('CannotStartContainerError', async () => {
         const name = containerName(key);
-        await api.call(`/containers/${name}/start`, { method: 'POST', also: [304] });
-        const inspected = (await inspect(name)) ?? missing(name);
+        const inspected = await begin(name);
         const startedAt = timeOf(inspected.State.StartedAt) ?? 0;
+        lastStarts.set(name, startedAt);
         const address = addressOf(inspected);
         if (inspected.State.Running) running.set(inspected.Id, { key, startedAt });
         return { startedAt, networkBindings: bindingsOf(inspected), ...(address === undefined ? {} : { address }) };
       }),
 
+    // SIGKILL comes again by itself, so that there is time for the other signal once the engine is back.
     signal: (key, signal) =>
-      inWords('CannotStopContainerError', async () => {
-        const inspected = await inspect(containerName(key));
-        if (inspected?.State.Running !== true) return;
-        const name = signal === 'stop' ? inspected.Config.StopSignal || 'SIGTERM' : signal;
-        await api.call(`/containers/${inspected.Id}/kill`, { method: 'POST', query: { signal: name }, also: [404, 409] });
-      }),
+      inWords('CannotStopContainerError', () =>
+        signal === 'SIGKILL' ? send(key, signal) : patience.wait(() => send(key, signal)),
+      ),
 
-    exec: (key, command) => inWords('CannotStartContainerError', () => execute(api, timers, containerName(key), command)),
+    // Not to be asked is no bad sign of a container's health.
+    exec: (key, command) =>
+      inWords('CannotStartContainerError', () => patience.wait(() => execute(api, timers, containerName(key), command))),
     list,
     async *logs(key, options) {
       const inspected = await inspect(containerName(key));
@@ -256,19 +305,12 @@ export function createDockerEngine({
 
     async release(taskId) {
       // It is only stopped: Podman removes no container that others point to.
-      await api.call(`/containers/${pauseName(taskId)}/stop`, { method: 'POST', query: { t: 0 }, also: [304, 404] });
+      const path = `/containers/${pauseName(taskId)}/stop`;
+      await patience.wait(() => api.call(path, { method: 'POST', query: { t: 0 }, also: [304, 404] }));
     },
-    async remove(taskId) {
-      const filters = ofInstallation(taskId);
-      const rows = await api.call<{ Id: string }[]>('/containers/json', { query: { all: true, filters } });
-      const pauseRow = await inspect(pauseName(taskId));
-      for (const { Id } of rows ?? []) if (Id !== pauseRow?.Id) await removeContainer(Id);
-      if (pauseRow !== undefined) await removeContainer(pauseRow.Id);
-      const volumes = await api.call<{ Volumes?: { Name: string }[] | null }>('/volumes', { query: { filters } });
-      for (const { Name } of volumes?.Volumes ?? [])
-        await api.call(`/volumes/${encodeURIComponent(Name)}`, { method: 'DELETE', also: [404] });
-    },
+    remove: (taskId) => patience.wait(() => remove(taskId)),
     close() {
+      patience.close();
       watch?.close();
       api.close();
       return Promise.resolve();

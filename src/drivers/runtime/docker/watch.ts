@@ -5,10 +5,12 @@ import { LABELS } from './names.ts';
 
 /** Between two attempts to hear the engine again, in milliseconds. */
 const AGAIN_FIRST_MS = 200;
-const AGAIN_LONGEST_MS = 5_000;
+const AGAIN_LONGEST_MS = 1_000;
 const LONGEST_EVENT = 1024 * 1024;
 
 export interface Watch {
+  /** The engine was asked and did not answer, and has not since. */
+  isAway(): boolean;
   close(): void;
 }
 
@@ -25,12 +27,15 @@ export function watchEngine(
   const stop = new AbortController();
   let cancel: (() => void) | undefined;
   let wait = AGAIN_FIRST_MS;
+  let isAway = false;
 
   const listen = async (): Promise<void> => {
     // Docker says die, and Podman is asked for died.
     const filters = { type: ['container'], event: ['die', 'died'], label: [`${LABELS.installation}=${installation}`] };
     const body = await api.open('/events', { query: { filters }, signal: stop.signal });
     wait = AGAIN_FIRST_MS;
+    if (isAway) log.info('the container engine answers again; its containers are looked at');
+    isAway = false;
     heard();
     let held = '';
     for await (const chunk of body as AsyncIterable<Buffer>) {
@@ -49,15 +54,21 @@ export function watchEngine(
 
   const again = (error?: unknown): void => {
     if (stop.signal.aborted) return;
-    log.warn('the container engine does not answer; its containers are watched again as soon as it does', {
-      causes: error === undefined ? ['it ended the stream of its events'] : describeCauses(error),
-    });
+    if (!isAway)
+      log.warn(
+        'the container engine does not answer; its containers are watched again, and what waits goes on, as soon as it does',
+        {
+          causes: error === undefined ? ['it ended the stream of its events'] : describeCauses(error),
+        },
+      );
+    isAway = true;
     cancel = timers.after(wait, run);
     wait = Math.min(wait * 2, AGAIN_LONGEST_MS);
   };
   const run = (): void => void listen().then(() => again(), again);
   run();
   return {
+    isAway: () => isAway,
     close() {
       stop.abort();
       cancel?.();
