@@ -67,7 +67,7 @@ describe('a deletion beside a push, a pull and a retag of the same image, over H
 
   const v2 = (path: string): string => `/v2/${REPOSITORY}${path}`;
 
-  async function api(method: string, path: string, body?: object): Promise<Record<string, never>> {
+  async function api(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
     const sent = body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) };
     const answer = await http.send({
       method,
@@ -76,7 +76,7 @@ describe('a deletion beside a push, a pull and a retag of the same image, over H
       ...sent,
     });
     assert.equal(answer.status, 200, `${method} ${path}: ${answer.body.toString()}`);
-    return JSON.parse(answer.body.toString()) as Record<string, never>;
+    return JSON.parse(answer.body.toString()) as Record<string, unknown>;
   }
 
   /** What every wire says of the images; they must all say the same, and what is there must be whole. */
@@ -305,8 +305,8 @@ describe('a deletion beside a push, a pull and a retag of the same image, over H
       }
       test.diagnostic(
         [...counts]
-          .sort()
           .map(([what, times]) => `${what} ${times}`)
+          .sort()
           .join(', '),
       );
       for (const what of [
