@@ -167,29 +167,31 @@ async function requests(report: Report, ours: Peer, theirs: Peer): Promise<void>
 }
 
 /**
- * One connection asks for a manifest while somebody pushes 1 GiB and the collector runs all the time. Beside the same work
- * a server that does nothing else is asked as well: what it loses is the machine's doing.
+ * Manifests are asked for, by as many connections as in the rows above and by one, while somebody pushes 1 GiB and the
+ * collector runs all the time. Beside the same work a server that does nothing else is asked as well: what it loses is the
+ * machine's doing.
  */
 async function besidePush(report: Report, ours: Peer, folder: string): Promise<void> {
   const path = `/v2/${REPOSITORY}/manifests/latest`;
   const bare = await startBareServer();
-  const found = new Map([ours, bare].map((peer) => [peer, { idle: [] as number[], busy: [] as number[] }]));
   try {
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const [peer, { idle, busy }] of found) {
-        idle.push((await load(peer, 'GET', path, 2, 1)).p99);
-        busy.push(await pushAndCollect(ours, folder, async () => (await load(peer, 'GET', path, 2, 1)).p99));
+    for (const connections of [64, 1]) {
+      for (const peer of [ours, bare]) {
+        const [idle, busy]: [number[], number[]] = [[], []];
+        for (let round = 0; round < ROUNDS; round++) {
+          const ask = async (): Promise<number> => (await load(peer, 'GET', path, 2, connections)).p99;
+          idle.push(await ask());
+          busy.push(await pushAndCollect(ours, folder, ask));
+        }
+        report.row(
+          `p99 of a manifest GET beside a push and collections, ${connections === 1 ? 'one connection' : `${connections} connections`}${peer === ours ? '' : ', bare server'}`,
+          ratio(median(busy), median(idle)),
+          `${median(busy).toFixed(2)} and ${median(idle).toFixed(2)} ms when idle; ${peer === ours ? 'promised: x3 at most' : 'what the machine itself takes'}`,
+        );
       }
     }
   } finally {
     await bare.close();
-  }
-  for (const [peer, { idle, busy }] of found) {
-    report.row(
-      peer === ours ? 'p99 of a manifest GET beside a push and collections' : 'the same of a bare server beside ours',
-      ratio(median(busy), median(idle)),
-      `${median(busy).toFixed(2)} and ${median(idle).toFixed(2)} ms when idle; ${peer === ours ? 'promised: x3 at most' : 'what the machine itself takes'}`,
-    );
   }
 }
 
