@@ -123,9 +123,9 @@ function answer<T>(reference: string, outcome: Outcome<T>): T {
   throw pullFailure(reference, outcome.failure);
 }
 
-function pullFailure(reference: string, { kind, host, reason }: Failure, act = 'resolve ref'): ContainerError {
+function pullFailure(reference: string, { kind, host, reason, isSlow }: Failure, act = 'resolve ref'): ContainerError {
   if (kind === 'not-found') return notFound(reference);
   return new ContainerError('CannotPullContainerError', `failed to ${act} ${reference}: ${host}: ${reason}`, {
-    passing: kind === 'unreachable' || kind === 'rate-limited',
+    passing: (kind === 'unreachable' && isSlow !== true) || kind === 'rate-limited',
   });
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { isJsonObject, JsonError, parseJson } from '../core/json.ts';
-import { discardBody, readBody } from './body.ts';
+import { discardBody, readBody, type BodyPatience } from './body.ts';
 import type { Challenge } from './challenge.ts';
 import type { Credentials, Keychain } from './credentials/keychain.ts';
 import { mayReceiveCredentials } from './endpoint.ts';
@@ -32,7 +32,7 @@ export interface AuthorizerDependencies {
   clock: Clock;
   /** Registry host -> token host that may be given its credentials (see mayReceiveCredentials). */
   realmHosts: ReadonlyMap<string, string>;
-  idleTimeout: number;
+  bodyPatience: BodyPatience;
 }
 
 interface Token {
@@ -49,7 +49,7 @@ const CACHE_LIMIT = 10_000;
 const MARGIN = 5_000;
 
 /** Turns challenges into `Authorization` values: Basic, and Bearer tokens cached by host and scope until they expire. */
-export function createAuthorizer({ send, keychain, clock, realmHosts, idleTimeout }: AuthorizerDependencies): Authorizer {
+export function createAuthorizer({ send, keychain, clock, realmHosts, bodyPatience }: AuthorizerDependencies): Authorizer {
   const tokens = new Map<string, Promise<Token>>();
   const keyOf = (counterpart: Counterpart, scope: string): string => `${counterpart.base.origin} ${scope}`;
 
@@ -115,7 +115,7 @@ export function createAuthorizer({ send, keychain, clock, realmHosts, idleTimeou
       discardBody(answer);
       throw new FetchError({ kind: 'unreachable', host, reason: `its token server answers HTTP ${answer.status}` });
     }
-    return parseToken(host, await readBody(host, answer, TOKEN_ANSWER_LIMIT, idleTimeout), clock.monotonic());
+    return parseToken(host, await readBody(host, answer, TOKEN_ANSWER_LIMIT, bodyPatience), clock.monotonic());
   }
 
   return {

@@ -64,7 +64,7 @@ export function createAwsCaller(
       headers: Object.fromEntries(headers),
       body,
     });
-    const text = await readBody(endpoint.host, answer, ANSWER_LIMIT, IDLE);
+    const text = await readBody(endpoint.host, answer, ANSWER_LIMIT, { clock, idleTimeout: IDLE });
     const value = readObject(text);
     if (answer.status === 200 && value !== undefined) return value;
     throw refusal(endpoint.host, answer.status, value);

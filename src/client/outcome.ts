@@ -12,6 +12,8 @@ export interface Failure {
   reason: string;
   /** For `rate-limited`, when the registry said it. */
   retryAfterSeconds?: number;
+  /** For `unreachable`: it answers, and so slowly that it was given up. */
+  isSlow?: true;
 }
 
 export type Outcome<T> = { ok: true; value: T } | { ok: false; failure: Failure };

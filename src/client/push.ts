@@ -240,7 +240,7 @@ async function* verified(blob: BlobContent, onBytes: (count: number) => void): A
 
 async function refusal(caller: RegistryCaller, { host, path }: RepositoryAddress, answer: WireAnswer): Promise<Error> {
   const { status } = answer;
-  const text = await readBody(host, answer, ERROR_LIMIT, caller.idleTimeout);
+  const text = await readBody(host, answer, ERROR_LIMIT, caller.patience);
   const { code, message } = readError(text);
   if (status === 401) {
     const reason = (await caller.hasLogin(host))

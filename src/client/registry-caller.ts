@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Reference } from '../core/reference.ts';
 import { isLoopbackHost } from './address.ts';
 import { createAuthorizer, type Counterpart } from './authorizer.ts';
-import { discardBody, readBody } from './body.ts';
+import { discardBody, readBody, type BodyPatience } from './body.ts';
 import { parseChallenges, type Challenge } from './challenge.ts';
 import type { Keychain } from './credentials/keychain.ts';
 import { registryHost } from './endpoint.ts';
@@ -59,8 +59,8 @@ export interface RegistryCaller {
   call(repository: RepositoryAddress, request: RepositoryRequest): Promise<WireAnswer>;
   /** True when a login for the host was found. */
   hasLogin(host: string): Promise<boolean>;
-  /** Milliseconds of silence within an answer. */
-  readonly idleTimeout: number;
+  /** Within an answer. */
+  readonly patience: BodyPatience;
   /** Lets idle connections go. */
   close(): void;
 }
@@ -68,7 +68,7 @@ export interface RegistryCaller {
 export function createRegistryCaller(dependencies: ClientDependencies, settings: ClientSettings = {}): RegistryCaller {
   const { keychain, clock, wait } = dependencies;
   const concurrency = settings.concurrency ?? 32;
-  const idleTimeout = settings.idleTimeout ?? 30_000;
+  const bodyPatience: BodyPatience = { clock, idleTimeout: settings.idleTimeout ?? 30_000 };
   const insecureHosts = new Set(settings.insecureHosts);
   const patience: Patience = {
     clock,
@@ -99,7 +99,7 @@ export function createRegistryCaller(dependencies: ClientDependencies, settings:
     persist(origin, gateOf(request.url), patience, () => transport.send(origin, request));
   const sendOnce = (origin: string, request: WireRequest): Promise<WireAnswer> =>
     persist(origin, gateOf(request.url), { ...patience, attempts: 1 }, () => transport.send(origin, request));
-  const authorizer = createAuthorizer({ send, keychain, clock, realmHosts: settings.realmHosts ?? new Map(), idleTimeout });
+  const authorizer = createAuthorizer({ send, keychain, clock, realmHosts: settings.realmHosts ?? new Map(), bodyPatience });
 
   /** One `/v2/` for each host, whoever asks first: it tells the scheme and the challenge. */
   function meet(host: string): Promise<Counterpart> {
@@ -132,7 +132,7 @@ export function createRegistryCaller(dependencies: ClientDependencies, settings:
   async function ping(host: string, base: URL): Promise<Counterpart> {
     const answer = await send(host, { method: 'GET', url: new URL('/v2/', base), headers: {} });
     if (answer.status === 400 && base.protocol === 'http:') {
-      const text = (await readBody(host, answer, 64 * 1024, idleTimeout)).toString('latin1');
+      const text = (await readBody(host, answer, 64 * 1024, bodyPatience)).toString('latin1');
       if (/HTTPS/i.test(text))
         throw new FetchError({ kind: 'unreachable', host, reason: 'client sent an HTTP request to an HTTPS server' });
     } else {
@@ -167,7 +167,7 @@ export function createRegistryCaller(dependencies: ClientDependencies, settings:
     }
   }
 
-  return { call, hasLogin: (host) => authorizer.hasLogin(host), idleTimeout, close: () => transport.close() };
+  return { call, hasLogin: (host) => authorizer.hasLogin(host), patience: bodyPatience, close: () => transport.close() };
 }
 
 function chooseChallenge(host: string, answer: WireAnswer): Challenge | undefined {

@@ -49,7 +49,7 @@ const TAG_PAGES = 200;
 
 export function createRegistryClient(dependencies: ClientDependencies, settings: ClientSettings = {}): RegistryClient {
   const caller = createRegistryCaller(dependencies, settings);
-  const { call, idleTimeout } = caller;
+  const { call, patience } = caller;
 
   /** Turns every status but the expected ones into its failure. */
   async function expect(repository: RepositoryAddress, answer: WireAnswer, what: string, expected: number[]): Promise<void> {
@@ -92,7 +92,7 @@ export function createRegistryClient(dependencies: ClientDependencies, settings:
   async function get(reference: Reference): Promise<FetchedManifest> {
     const answer = await call(reference, { method: 'GET', path: manifestPath(reference), headers: { accept: ACCEPT } });
     await expect(reference, answer, nameOf(reference), [200]);
-    const bytes = await readBody(reference.host, answer, MANIFEST_LIMITS.bytes, idleTimeout);
+    const bytes = await readBody(reference.host, answer, MANIFEST_LIMITS.bytes, patience);
     const told = answer.headers['docker-content-digest'];
     const claims = [reference.digest, typeof told === 'string' && told !== '' ? told : undefined].filter(
       (claim) => claim !== undefined,
@@ -117,7 +117,7 @@ export function createRegistryClient(dependencies: ClientDependencies, settings:
       seen.add(path);
       const answer = await call(repository, { method: 'GET', path });
       await expect(repository, answer, `repository ${repository.path}`, [200]);
-      const page = readJson(await readBody(repository.host, answer, TAG_PAGE_LIMIT, idleTimeout));
+      const page = readJson(await readBody(repository.host, answer, TAG_PAGE_LIMIT, patience));
       // A repository without tags: distribution answers `"tags": null`.
       const list = isJsonObject(page) ? (page['tags'] ?? []) : undefined;
       if (!Array.isArray(list)) throw corrupt(repository.host, `its list of tags of ${repository.path} is not one`);
@@ -142,7 +142,7 @@ export function createRegistryClient(dependencies: ClientDependencies, settings:
     });
     await expect(repository, answer, `blob ${digest}`, range ? [200, 206] : [200]);
     refuseCoding(host, answer);
-    const chunks = bodyChunks(host, answer, idleTimeout);
+    const chunks = bodyChunks(host, answer, patience);
     if (!range) return verifiedChunks(host, chunks, digest, size);
     const got = answer.headers['content-range'] ?? '';
     if (answer.status !== 206 || !got.startsWith(`bytes ${range.first}-${range.last}/`)) {

@@ -44,9 +44,10 @@ export interface ContainerEngine {
   resolve(image: ImageToRun): Promise<Digest>;
   /**
    * Sees to it that exactly this image is there and unpacked; asks no registry when it is. The image may be shown under its
-   * written name to people who look at the engine with its own tools. Raises `CannotPullContainerError`.
+   * written name to people who look at the engine with its own tools. Raises `CannotPullContainerError`. Once `signal` has fired, nobody
+   * waits for it: the engine gives it up where it can.
    */
-  pull(image: PinnedImage): Promise<void>;
+  pull(image: PinnedImage, signal?: AbortSignal): Promise<void>;
 
   /**
    * Makes what the containers of a task share: network (a namespace for `awsvpc`), volumes. Runs beside the pull.

@@ -2,8 +2,10 @@ import {
   CreateServiceCommand,
   DescribeServicesCommand,
   ListTasksCommand,
+  StopTaskCommand,
   UpdateServiceCommand,
   waitUntilServicesStable,
+  waitUntilTasksStopped,
 } from '@aws-sdk/client-ecs';
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -32,17 +34,22 @@ interface Proxy {
   server: Server;
 }
 
-/** Stands before a registry, and may fail it: gone, cut in the middle of a blob that is asked for as a whole, other bytes. */
+/**
+ * Stands before a registry, and may fail it: gone, cut in the middle of a blob that is asked for as a whole, other bytes. Blobs of
+ * `team/slow` come at 1 KB a second, whatever else is.
+ */
 async function openProxy(target: string): Promise<Proxy> {
   const proxy: Proxy = { host: '', trouble: 'none', resumed: 0, server: createServer() };
   proxy.server.on('request', (incoming: IncomingMessage, answer: ServerResponse) => {
     if (proxy.trouble === 'down') return void incoming.socket.destroy();
     const { method, headers, url = '' } = incoming;
     const outgoing = request(target + url, { method, headers }, (response) => {
-      const isBlob = url.includes('/blobs/sha256:') && method === 'GET' && response.statusCode === 200;
+      const isBlob = url.includes('/blobs/sha256:') && method === 'GET';
+      const isWhole = response.statusCode === 200;
       if (response.statusCode === 206) proxy.resumed += 1;
       answer.writeHead(response.statusCode ?? 502, response.headers);
-      if (!isBlob || proxy.trouble === 'none') return void response.pipe(answer);
+      if (isBlob && url.includes('/team/slow/')) return void drip(response, answer);
+      if (!isBlob || !isWhole || proxy.trouble === 'none') return void response.pipe(answer);
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('end', () => {
@@ -63,6 +70,17 @@ async function openProxy(target: string): Promise<Proxy> {
   await once(proxy.server, 'listening');
   proxy.host = `127.0.0.1:${(proxy.server.address() as AddressInfo).port}`;
   return proxy;
+}
+
+async function drip(from: IncomingMessage, to: ServerResponse): Promise<void> {
+  for await (const chunk of from as AsyncIterable<Buffer>) {
+    for (let at = 0; at < chunk.length; at += 1000) {
+      if (to.destroyed) return;
+      to.write(chunk.subarray(at, at + 1000));
+      await setTimeout(1000);
+    }
+  }
+  to.end();
 }
 
 describe('a service of images of another registry', { skip: noRealTasks, timeout: 200_000 }, () => {
@@ -90,7 +108,7 @@ describe('a service of images of another registry', { skip: noRealTasks, timeout
     await cleanup.run();
   });
 
-  async function push(tag: string): Promise<string> {
+  async function push(tag: string, repository = 'team/app'): Promise<string> {
     const folder = await temporaryFolder(cleanup);
     await mkdir(join(folder, 'image/bin'), { recursive: true });
     await writeFile(join(folder, 'image/noise'), randomBytes(50_000));
@@ -99,7 +117,7 @@ describe('a service of images of another registry', { skip: noRealTasks, timeout
     const { code, stdout, stderr } = await foreign.run([
       'push',
       join(folder, 'image'),
-      `team/app:${tag}`,
+      `${repository}:${tag}`,
       '--create',
       '--json',
       '--cmd',
@@ -179,6 +197,35 @@ describe('a service of images of another registry', { skip: noRealTasks, timeout
     });
     assert.deepEqual([tasks.length, digests], [3, [digest]]);
     assert.ok(proxy.resumed > resumed);
+  });
+
+  test('holds nobody else up while it gives 1 KB a second, and such a pull ends when its task is stopped', async () => {
+    proxy.trouble = 'none';
+    await push('quick', 'team/quick');
+    await push('slow', 'team/slow');
+    await world.register('slow', [{ image: `${proxy.host}/team/slow:slow`, ...IDLE }]);
+    await world.register('quick', [{ image: `${proxy.host}/team/quick:quick`, ...IDLE }]);
+    const slow = await world.start('slow');
+    const isPulling = async (): Promise<boolean> => (await world.look(slow)).pullStartedAt !== undefined;
+    while (!(await isPulling())) await setTimeout(50);
+    const quick = await world.start('quick');
+    await world.running(quick);
+    const { lastStatus } = await world.look(slow);
+    assert.ok(lastStatus !== 'RUNNING' && lastStatus !== 'STOPPED', lastStatus);
+    if (process.env['HOLDFAST_SOAK'] === '1') {
+      await waitUntilTasksStopped({ client: world.client, maxWaitTime: 180, minDelay: 1, maxDelay: 1 }, { tasks: [slow] });
+      const given = await world.look(slow);
+      assert.match(
+        given.stoppedReason ?? '',
+        /^CannotPullContainerError: ref pull has been retried 1 time\(s\): failed to copy .*team\/slow:slow: .*: it sends less than 2 KiB a second$/,
+      );
+      return;
+    }
+    const asked = performance.now();
+    await world.client.send(new StopTaskCommand({ task: slow }));
+    while ((await world.look(slow)).lastStatus !== 'STOPPED') await setTimeout(20);
+    assert.ok(performance.now() - asked < 3000, `${performance.now() - asked} ms`);
+    assert.equal((await world.look(slow)).stopCode, 'UserInitiated');
   });
 
   test('fails, and says so, when its digest is gone: what its tag says now is never run instead', async () => {

@@ -1,11 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { glob, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Cleanup } from './cleanup.ts';
 
@@ -87,6 +89,7 @@ export async function startHoldfast(test: Cleanup, env: Record<string, string> =
   let running = await launch({ ...world, HOLDFAST_PORT: env['HOLDFAST_PORT'] ?? '0' });
   test.after(async () => {
     await running.end('SIGKILL');
+    await endContainers(dataFolder);
     await rm(dataFolder, { recursive: true, force: true });
   });
 
@@ -122,6 +125,18 @@ export async function startHoldfast(test: Cleanup, env: Record<string, string> =
     },
     run: (args, options = {}) => runProgram(holdfast, args, { ...options, env: { ...cliEnv, ...options.env } }),
   };
+}
+
+/** Containers outlive their server; these have nobody any more who would stop them. */
+async function endContainers(dataFolder: string): Promise<void> {
+  for await (const path of glob('oci/tasks/*/containers/*/runs/*/pid', { cwd: dataFolder })) {
+    const [, , taskId = '-'] = path.split('/');
+    const exit = join(dataFolder, dirname(path), 'exit');
+    const id = await readFile(join(dataFolder, path), 'utf8');
+    if (existsSync(exit) || !(await readFile(`/proc/${id}/cgroup`, 'utf8').catch(() => '')).includes(taskId)) continue;
+    process.kill(Number(id), 'SIGKILL');
+    for (let look = 0; look < 100 && !existsSync(exit); look++) await setTimeout(20);
+  }
 }
 
 interface Launched {

@@ -16,6 +16,8 @@ export interface MemoryImage {
   digest: Digest;
   /** Asked at each act with it; a failure is thrown as it is. */
   fails?: (act: 'resolve' | 'pull' | 'create' | 'start') => ContainerError | undefined;
+  /** Its pull goes on until it is given up. */
+  pullsForEver?: boolean;
   /** Ends at once, with this code. */
   exitsAtOnce?: number;
   /** SIGTERM does nothing to it. */
@@ -109,9 +111,16 @@ export function createMemoryEngine(machine: MemoryMachine, clock: Clock): Contai
       act(image, 'resolve', reference);
       return image.digest;
     },
-    async pull({ reference, written, digest }) {
+    async pull({ reference, written, digest }, signal) {
       const image = imageOf(reference);
       act(image, 'pull', written);
+      if (image.pullsForEver === true)
+        await new Promise((_, reject) =>
+          signal?.addEventListener('abort', () => {
+            machine.acts.push(`give up ${written}`);
+            reject(new Error('given up'));
+          }),
+        );
       if (image.digest !== digest)
         throw new ContainerError('CannotPullContainerError', `failed to resolve ref ${reference}@${digest}: not found`);
     },

@@ -9,6 +9,8 @@ import { containerState, type TaskEffect, type TaskEvent, type TaskState } from 
 
 /** What a health check may say, in bytes (as much as Docker keeps). */
 const CHECK_OUTPUT_LIMIT = 4096;
+/** Of ECS's agent. */
+const LONGEST_PULL_MS = 2 * 60 * 60 * 1000;
 
 export interface Acting {
   engine: ContainerEngine;
@@ -100,13 +102,26 @@ async function pull(acting: Acting, task: Acted, name: string): Promise<TaskEven
   const answer = await attempt(acting.timers, PULL_PATIENCE, isWanted(task), () => {
     const under = acting.pulls.get(key);
     if (under !== undefined) return under;
-    const fresh = acting.engine.pull(image).finally(() => acting.pulls.delete(key));
+    const fresh = pullInTime(acting, image).finally(() => acting.pulls.delete(key));
     acting.pulls.set(key, fresh);
     return fresh;
   });
   if ('value' in answer) return { kind: 'pulled', name };
   const tried = `ref pull has been retried ${answer.tries} time(s): `;
   return { kind: 'failed', act: 'pull', name, reason: reasonOf(acting, task, answer.error, 'CannotPullContainerError', tried) };
+}
+
+function pullInTime({ engine, timers }: Acting, image: PinnedImage): Promise<void> {
+  const stop = new AbortController();
+  return new Promise((resolve, reject) => {
+    const cancel = timers.after(LONGEST_PULL_MS, () => {
+      stop.abort();
+      const hours = LONGEST_PULL_MS / 3_600_000;
+      const text = `the image did not come within ${hours} hours: its registry, or the container engine, is too slow or does not answer`;
+      reject(new ContainerError('CannotPullContainerError', text));
+    });
+    void engine.pull(image, stop.signal).then(resolve, reject).finally(cancel);
+  });
 }
 
 function pinnedImage(task: Acted, name: string): PinnedImage {

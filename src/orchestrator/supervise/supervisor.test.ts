@@ -179,6 +179,20 @@ describe('what goes wrong', () => {
     assert.equal(world.last().stoppedReason, 'CannotPullContainerError: ref pull has been retried 5 time(s): refused');
   });
 
+  it('a pull that takes longer than two hours is given up', async () => {
+    const world = await openWorld();
+    world.image('app', { pullsForEver: true });
+    await world.supervisor.start(taskSpec([containerSpec('app')]));
+    await world.advance(2 * 60 * 60 * 1000 - 1);
+    assert.equal(world.last().status, 'ACTIVATING');
+    await world.advance(1);
+    assert.match(
+      world.last().stoppedReason ?? '',
+      /^CannotPullContainerError: ref pull has been retried 1 time\(s\): the image did not come within 2 hours: /,
+    );
+    assert.ok(world.machine.acts.includes('give up app:1'));
+  });
+
   it('a start that fails is told in the words of the engine', async () => {
     const world = await openWorld();
     world.image('app', {

@@ -252,7 +252,7 @@ export function createDockerEngine({
     },
 
     resolve: (image) => (resolve === undefined ? resolveByEngine(api, reachable(image)) : resolve(image)),
-    pull: (image) => patience.wait(() => pullImage(api, reachable(image))),
+    pull: (image, signal) => patience.wait(() => pullImage(api, reachable(image), signal)),
 
     async prepare(task) {
       await inWords('CannotCreateVolumeError', async () => {

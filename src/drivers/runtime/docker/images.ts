@@ -73,9 +73,9 @@ export function shownName(image: PinnedImage): string {
 }
 
 /** Pulls by digest, unless it is there, and then gives it its written name. */
-export async function pullImage(api: DockerApi, image: PinnedImage): Promise<void> {
+export async function pullImage(api: DockerApi, image: PinnedImage, signal?: AbortSignal): Promise<void> {
   const exact = exactName(image);
-  if ((await imageId(api, exact)) === undefined) await fetchImage(api, image);
+  if ((await imageId(api, exact)) === undefined) await fetchImage(api, image, signal);
   const { repository, tag } = splitReference(image.written);
   if (tag === undefined) return;
   try {
@@ -86,13 +86,14 @@ export async function pullImage(api: DockerApi, image: PinnedImage): Promise<voi
   }
 }
 
-async function fetchImage(api: DockerApi, image: PinnedImage): Promise<void> {
+async function fetchImage(api: DockerApi, image: PinnedImage, signal: AbortSignal | undefined): Promise<void> {
   const exact = exactName(image);
   try {
     const body = await api.open('/images/create', {
       method: 'POST',
       query: { fromImage: splitReference(image.reference).repository, tag: image.digest },
       headers: authHeader(image),
+      ...(signal === undefined ? {} : { signal }),
     });
     const failure = await failureIn(body);
     if (failure !== undefined) throw new DockerError(500, failure);
