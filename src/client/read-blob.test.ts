@@ -58,15 +58,16 @@ async function open(t: TestContext, { blob = bytes(100_000), cutAfter = Infinity
     server.close();
   });
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const read = async (hold = 0): Promise<Buffer> => {
+  const read = async (hold = 0, onChunk = (): void => {}): Promise<Buffer> => {
     const chunks: Uint8Array[] = [];
     for await (const chunk of readBlob(client, { host, path: 'team/app' } as never, digestOf(blob), blob.length)) {
       chunks.push(chunk);
       clock.advance(hold);
+      onChunk();
     }
     return Buffer.concat(chunks);
   };
-  return { asked, read };
+  return { asked, read, close: () => client.close() };
 }
 
 test('a blob goes on where its connection was cut', async (t) => {
@@ -99,6 +100,13 @@ test('a registry that gives 1 KB a second is given up after a minute, and after 
   assert.equal(asked.length, 2);
   const [, resumedAt = ''] = /^bytes=(\d+)-299999$/.exec(asked[1] ?? '') ?? [];
   assert.ok(Number(resumedAt) >= 55_000 && Number(resumedAt) <= 65_000, resumedAt);
+});
+
+test('a client that is closed breaks a blob off, and does not go on with it on another connection', async (t) => {
+  const { asked, close, read } = await open(t, { blob: bytes(300_000), pace: 100_000 });
+  const chunks = read(0, close);
+  await assert.rejects(chunks, (error) => error instanceof FetchError && error.failure.kind === 'unreachable');
+  assert.deepEqual(asked, [undefined]);
 });
 
 test('a slow registry is not, and neither is one that has to wait for us', async (t) => {

@@ -61,7 +61,7 @@ export interface RegistryCaller {
   hasLogin(host: string): Promise<boolean>;
   /** Within an answer. */
   readonly patience: BodyPatience;
-  /** Lets idle connections go. */
+  /** Breaks off what is under way, and takes nothing any more. */
   close(): void;
 }
 

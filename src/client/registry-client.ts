@@ -38,7 +38,7 @@ export interface RegistryClient {
   listTags(repository: RepositoryAddress): Promise<Outcome<string[]>>;
   /** Bytes as they come. The stream raises FetchError when it breaks off or is not what its digest says; a range is not checked. */
   openBlob(repository: RepositoryAddress, digest: Digest, request?: BlobRequest): Promise<Outcome<AsyncIterable<Buffer>>>;
-  /** Lets idle connections go. */
+  /** Breaks off what is under way; from then on every answer is a failure. */
   close(): void;
 }
 

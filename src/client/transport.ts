@@ -54,6 +54,7 @@ export interface Transport {
    * follows at most 3 redirects. `Authorization` never leaves the origin of the URL that it was given for. Raises FetchError.
    */
   send(origin: string, request: WireRequest): Promise<WireAnswer>;
+  /** Breaks off what is under way, and takes nothing any more. */
   close(): void;
 }
 
@@ -66,6 +67,7 @@ export class TransientError extends FetchError {}
 
 export function createTransport(settings: TransportSettings): Transport {
   // Two pools: a socket that may end in a private network is never reused for a request that may not.
+  let isClosed = false;
   const pools = { anywhere: createPool(settings, false), publicOnly: createPool(settings, true) };
 
   function mayBePrivate(origin: string, url: URL): boolean {
@@ -93,6 +95,7 @@ export function createTransport(settings: TransportSettings): Transport {
     let headers = request.headers;
     const { method } = request;
     for (let hops = 0; ; hops++) {
+      if (isClosed) throw new FetchError({ kind: 'unreachable', host: origin, reason: 'it is not asked any more' });
       const { privateAllowed } = check(origin, url);
       const pool = privateAllowed ? pools.anywhere : pools.publicOnly;
       const answer = await exchange(pool, settings, origin, { ...request, method, url, headers });
@@ -112,6 +115,7 @@ export function createTransport(settings: TransportSettings): Transport {
   return {
     send,
     close() {
+      isClosed = true;
       for (const pool of Object.values(pools)) {
         pool.http.destroy();
         pool.https.destroy();

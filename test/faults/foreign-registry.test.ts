@@ -226,6 +226,17 @@ describe('a service of images of another registry', { skip: noRealTasks, timeout
     while ((await world.look(slow)).lastStatus !== 'STOPPED') await setTimeout(20);
     assert.ok(performance.now() - asked < 3000, `${performance.now() - asked} ms`);
     assert.equal((await world.look(slow)).stopCode, 'UserInitiated');
+
+    // Nor does the server wait for it, when it is stopped; its next life goes on with the task.
+    const again = await world.start('slow');
+    while ((await world.look(again)).pullStartedAt === undefined) await setTimeout(50);
+    const stopping = performance.now();
+    assert.equal(await world.server.stop(), 0);
+    assert.ok(performance.now() - stopping < 5000, `${performance.now() - stopping} ms`);
+    await world.server.restart();
+    assert.equal((await world.look(again)).desiredStatus, 'RUNNING');
+    await world.client.send(new StopTaskCommand({ task: again }));
+    await world.ended(again);
   });
 
   test('fails, and says so, when its digest is gone: what its tag says now is never run instead', async () => {
