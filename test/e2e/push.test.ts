@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { chmod, cp, mkdir, readFile, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { digestOf } from '../../src/core/digest.ts';
 import { readTar } from '../../src/core/tar-reader.ts';
 import { createCleanup } from '../support/cleanup.ts';
+import { freePort } from '../support/free-port.ts';
 import { buildImage, buildIndex, layoutFiles, temporaryFolder, writeTree } from '../support/image-source.ts';
 import { runProgram, startHoldfast, type Finished, type HoldfastProcess } from '../support/server.ts';
 import { requireAbility, requireTool } from '../support/tools.ts';
@@ -507,16 +507,6 @@ describe('holdfast push, without an engine', () => {
 
 async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
-}
-
-function freePort(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
 
 /** Once the address answers at all. */

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ECR } from '@aws-sdk/client-ecr';
 import type { SETTINGS } from '../../src/config.ts';
 import { digestOf } from '../../src/core/digest.ts';
+import { freePort } from '../support/free-port.ts';
 import { buildImage, layoutFiles, temporaryFolder, writeTree } from '../support/image-source.ts';
 import { plainEnv, runProgram, startHoldfast, type HoldfastProcess } from '../support/server.ts';
 
@@ -34,14 +34,6 @@ async function push(server: HoldfastProcess, folder: string, name: string, image
   const { code, stdout, stderr } = await server.run(['push', layout, image, '--create']);
   assert.equal(code, 0, stderr);
   return stdout.trim();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 const port = await freePort();
