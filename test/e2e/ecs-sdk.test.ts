@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-ecs';
 import { pushImage } from '../support/aws-server.ts';
 import { createCleanup } from '../support/cleanup.ts';
-import { fargate, NETWORK } from '../support/ecs.ts';
+import { fargate, NETWORK, WAIT } from '../support/ecs.ts';
 import { startHoldfast, type HoldfastProcess } from '../support/server.ts';
 
 /** For `assert.rejects`: the exception of this name, its message matching. */
@@ -30,7 +30,7 @@ describe('the AWS SDK for ECS', () => {
   let ecs: ECS;
   let image: string;
   let digest: string;
-  const waiting = () => ({ client: ecs, maxWaitTime: 60, minDelay: 1, maxDelay: 1 });
+  const waiting = () => ({ client: ecs, ...WAIT });
 
   before(async () => {
     server = await startHoldfast(cleanup, { HOLDFAST_RUNTIME: 'simulated', HOLDFAST_SETTLE: '50ms' });

@@ -20,11 +20,11 @@ import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { createCleanup } from '../support/cleanup.ts';
+import { WAIT } from '../support/ecs.ts';
 import { temporaryFolder } from '../support/image-source.ts';
 import { startHoldfast, type HoldfastProcess } from '../support/server.ts';
 import { findTool, requireTool } from '../support/tools.ts';
 
-const WAIT = { maxWaitTime: 60, minDelay: 1, maxDelay: 1 };
 const isRoot = process.getuid?.() === 0;
 const skip = isRoot && findTool('busybox') !== undefined ? false : 'needs root and busybox';
 

@@ -16,12 +16,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createCleanup } from '../support/cleanup.ts';
+import { WAIT } from '../support/ecs.ts';
 import { temporaryFolder } from '../support/image-source.ts';
 import { NO_POSTGRES, POSTGRES_PASSWORD, startPostgres } from '../support/postgres.ts';
 import { plainEnv, runProgram, startHoldfast } from '../support/server.ts';
 import { requireAbility } from '../support/tools.ts';
-
-const WAIT = { maxWaitTime: 60, minDelay: 1, maxDelay: 1 };
 
 test('a server on PostgreSQL keeps its promises through kill -9 of either', { timeout: 120_000 }, async (t) => {
   const cleanup = createCleanup();

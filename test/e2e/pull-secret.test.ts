@@ -4,7 +4,7 @@ import { ECR } from '@aws-sdk/client-ecr';
 import { ECS, waitUntilTasksRunning, waitUntilTasksStopped } from '@aws-sdk/client-ecs';
 import { pushImage } from '../support/aws-server.ts';
 import { createCleanup } from '../support/cleanup.ts';
-import { fargate, NETWORK } from '../support/ecs.ts';
+import { fargate, NETWORK, WAIT } from '../support/ecs.ts';
 import { startHoldfast } from '../support/server.ts';
 
 test('an image of a private registry is pulled with a secret, and with nothing else', async (t) => {
@@ -28,7 +28,7 @@ test('an image of a private registry is pulled with a secret, and with nothing e
     fargate(image, { family: 'private', containerDefinitions: [{ name: 'app', image, repositoryCredentials }] }),
   );
   await ecs.registerTaskDefinition(fargate(image));
-  const waiting = { client: ecs, maxWaitTime: 60, minDelay: 1, maxDelay: 1 };
+  const waiting = { client: ecs, ...WAIT };
   const run = async (taskDefinition: string): Promise<string> => {
     const { tasks } = await ecs.runTask({ taskDefinition, launchType: 'FARGATE', networkConfiguration: NETWORK });
     return tasks?.[0]?.taskArn ?? '';

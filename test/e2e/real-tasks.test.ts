@@ -1,18 +1,23 @@
 import {
   CreateServiceCommand,
   DeleteServiceCommand,
+  StopTaskCommand,
   UpdateServiceCommand,
   waitUntilServicesInactive,
   waitUntilServicesStable,
 } from '@aws-sdk/client-ecs';
 import assert from 'node:assert/strict';
-import { readdir, readlink } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { createCleanup } from '../support/cleanup.ts';
+import { WAIT } from '../support/ecs.ts';
 import { noRealTasks, openRealTasks, sh, type RealTasks } from '../support/real-tasks.ts';
+import { until } from '../support/until.ts';
 
+const SECRET = 'sesame-open-1234567890';
 const idle = sh(`trap 'exit 0' TERM; while :; do sleep 0.1; done`);
 
 /** Real containers of one server, as a task definition asks for them. */
@@ -33,18 +38,28 @@ describe('real tasks', { skip: noRealTasks, timeout: 300_000 }, () => {
     return JSON.parse(stdout) as Record<string, number>;
   }
 
+  /** Files below the server's data folder that have the secret in clear. */
+  async function leaks(): Promise<string[]> {
+    const found: string[] = [];
+    for (const entry of await readdir(tasks.server.dataFolder, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const path = join(entry.parentPath, entry.name);
+      if ((await readFile(path)).includes(SECRET)) found.push(path.slice(tasks.server.dataFolder.length));
+    }
+    return found;
+  }
+
   test('leave no cgroup when they have ended', async () => {
     const { task } = await tasks.run([sh('true')], { memory: '64', cpu: '128' });
     const id = task.taskArn?.split('/').at(-1) ?? '';
-    const left = async (): Promise<string[]> => {
+    await until('the end of the cgroup', async () => {
       const all = await readdir('/sys/fs/cgroup', { recursive: true });
-      return all.filter((path) => path.includes(id));
-    };
-    while ((await left()).length > 0) await new Promise((resolve) => setTimeout(resolve, 50));
+      return all.some((path) => path.includes(id)) ? undefined : true;
+    });
   });
 
   test('keep their unpacked layers while a service needs them; then gc removes these, and they come again', async () => {
-    const waiting = { client: tasks.client, maxWaitTime: 60, minDelay: 1, maxDelay: 1 };
+    const waiting = { client: tasks.client, ...WAIT };
     await tasks.register('kept', [idle]);
     await tasks.client.send(new CreateServiceCommand({ serviceName: 'kept', taskDefinition: 'kept', desiredCount: 1 }));
     await waitUntilServicesStable(waiting, { services: ['kept'] });
@@ -193,5 +208,51 @@ describe('real tasks', { skip: noRealTasks, timeout: 300_000 }, () => {
       task.stoppedReason ?? '',
       new RegExp(`^CannotStartContainerError: Bind for 0.0.0.0:${port} failed: port is already`),
     );
+  });
+
+  test('have their secrets in their environment, which are nowhere else once they have ended', async () => {
+    const valueFrom = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:team/db-a1B2c3';
+    const secrets = [
+      { name: 'WHOLE', valueFrom },
+      { name: 'MEMBER', valueFrom: `${valueFrom}:password::` },
+      { name: 'PARAMETER', valueFrom: 'arn:aws:ssm:us-east-1:123456789012:parameter/team/plain' },
+    ];
+    const script = `[ "$WHOLE" = '{"password":"${SECRET.slice(0, 6)}'"$REST"'"}' ] && echo whole; echo $MEMBER | wc -c; echo $PARAMETER | wc -c; exec sleep 300`;
+    await tasks.register('secretive', [
+      {
+        ...sh(script),
+        secrets,
+        environment: [{ name: 'REST', value: SECRET.slice(6) }],
+        stopTimeout: 1,
+      },
+    ]);
+    const failed = await tasks.ended(await tasks.start('secretive'));
+    assert.match(
+      failed.stoppedReason ?? '',
+      /^ResourceInitializationError: unable to pull secrets or registry auth: container 'box': secret WHOLE: there is no secret 'team\/db' in us-east-1\. Set it with: holdfast secret set team\/db$/,
+    );
+    await tasks.server.run(['secret', 'set', 'team/db'], { stdin: JSON.stringify({ password: SECRET }) });
+    await tasks.server.run(['secret', 'set', '/team/plain'], { stdin: SECRET });
+
+    const task = await tasks.start('secretive');
+    await tasks.running(task);
+    const words = await until('three lines', async () => {
+      const found = (await tasks.logs(task)).match(/\w+$/gm);
+      return found?.length === 3 ? found : undefined;
+    });
+    assert.deepEqual(words, ['whole', '23', '23']);
+    // What runs has it, and who it belongs to: the runtime's own files, which root alone can read.
+    const running = await leaks();
+    assert.ok(
+      running.every((path) => /^\/oci\/tasks\/\w+\/containers\/box\/(?:config|container)\.json$/.test(path)),
+      running.join(),
+    );
+    assert.ok(running.length > 0, 'the search finds nothing where there is something');
+    assert.ok(!JSON.stringify(await tasks.look(task)).includes(SECRET));
+
+    await tasks.client.send(new StopTaskCommand({ task }));
+    assert.equal((await tasks.ended(task)).containers?.[0]?.exitCode, 137);
+    assert.deepEqual(await leaks(), []);
+    assert.ok(!tasks.server.log().includes(SECRET));
   });
 });

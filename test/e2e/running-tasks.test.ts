@@ -21,11 +21,10 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createCleanup } from '../support/cleanup.ts';
+import { WAIT } from '../support/ecs.ts';
 import { buildImage, layoutFiles, temporaryFolder, writeTree } from '../support/image-source.ts';
 import { startHoldfast, type Finished, type HoldfastProcess } from '../support/server.ts';
 import { requireRoot, requireTool } from '../support/tools.ts';
-
-const WAIT = { maxWaitTime: 60, minDelay: 1, maxDelay: 1 };
 
 interface ShownTask {
   id: string;

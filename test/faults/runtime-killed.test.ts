@@ -17,7 +17,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { createCleanup } from '../support/cleanup.ts';
-import { NETWORK } from '../support/ecs.ts';
+import { NETWORK, WAIT } from '../support/ecs.ts';
 import { temporaryFolder } from '../support/image-source.ts';
 import { noRealTasks, openRealTasks, sh, type RealTasks } from '../support/real-tasks.ts';
 import { findTool } from '../support/tools.ts';
@@ -94,8 +94,7 @@ describe('real tasks under faults', { skip: noRealTasks, timeout: 600_000 }, () 
     await cleanup.run();
   });
 
-  const stable = () =>
-    waitUntilServicesStable({ client: world.client, maxWaitTime: 90, minDelay: 1, maxDelay: 1 }, { services: ['web'] });
+  const stable = () => waitUntilServicesStable({ client: world.client, ...WAIT }, { services: ['web'] });
   /** Nobody waits for the end of tidying up but this test. */
   const remain = async (expected: ReturnType<typeof countsOf>, where?: string): Promise<void> => {
     for (let look = 0; look < 50 && !isDeepStrictEqual(countsOf(remains(world.server.dataFolder)), expected); look++)
@@ -175,7 +174,7 @@ describe('real tasks under faults', { skip: noRealTasks, timeout: 600_000 }, () 
     t.diagnostic(`${steps.length} steps, killed at ${killed.join(', ')}`);
     assert.ok(killed.length > SAMPLE / 2);
     await world.client.send(new DeleteServiceCommand({ service: 'web', force: true }));
-    await waitUntilServicesInactive({ client: world.client, maxWaitTime: 60, minDelay: 1, maxDelay: 1 }, { services: ['web'] });
+    await waitUntilServicesInactive({ client: world.client, ...WAIT }, { services: ['web'] });
     await remain(untouched);
   });
 

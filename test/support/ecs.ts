@@ -30,4 +30,7 @@ export function fargate(image: string, members: Partial<RegisterTaskDefinitionRe
   };
 }
 
+/** For the waiters of AWS's SDK, in seconds: they look ten times a second. */
+export const WAIT = { maxWaitTime: 90, minDelay: 0.1, maxDelay: 0.1 };
+
 export const NETWORK = { awsvpcConfiguration: { subnets: ['subnet-0a'] } };

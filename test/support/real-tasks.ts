@@ -15,6 +15,7 @@ import assert from 'node:assert/strict';
 import { copyFile, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cleanup } from './cleanup.ts';
+import { WAIT } from './ecs.ts';
 import { temporaryFolder } from './image-source.ts';
 import { startHoldfast, type HoldfastProcess } from './server.ts';
 import { findTool } from './tools.ts';
@@ -67,7 +68,7 @@ export async function openRealTasks(cleanup: Cleanup, env: Record<string, string
   const server = await startHoldfast(cleanup, { HOLDFAST_RUNTIME: 'oci', ...env });
   const client = new ECSClient({ endpoint: server.url, region: 'us-east-1', credentials: server.credentials, maxAttempts: 1 });
   cleanup.after(async () => client.destroy());
-  const WAIT = { client, maxWaitTime: 60, minDelay: 1, maxDelay: 1 };
+  const waiting = { client, ...WAIT };
   let families = 0;
 
   async function push(name: string, make: (folder: string) => Promise<void>, options: string[] = []): Promise<string> {
@@ -108,7 +109,7 @@ export async function openRealTasks(cleanup: Cleanup, env: Record<string, string
     return stdout;
   };
   const ended = async (task: string): Promise<Task> => {
-    await waitUntilTasksStopped(WAIT, { tasks: [task] });
+    await waitUntilTasksStopped(waiting, { tasks: [task] });
     return look(task);
   };
   return {
@@ -122,7 +123,7 @@ export async function openRealTasks(cleanup: Cleanup, env: Record<string, string
     ended,
     logs,
     async running(task) {
-      await waitUntilTasksRunning(WAIT, { tasks: [task] });
+      await waitUntilTasksRunning(waiting, { tasks: [task] });
       return look(task);
     },
     async run(containers, more) {
