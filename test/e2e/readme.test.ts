@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { quickenWaiters } from '../support/aws-waiters.ts';
 import { startDockerEngine } from '../support/docker-engine.ts';
 import { plainEnv, runProgram, startHoldfast } from '../support/server.ts';
 import { requireRoot, requireTool } from '../support/tools.ts';
@@ -61,6 +62,7 @@ test('the service of the README, word for word', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-tour-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   await symlink(join(root, 'bin'), join(folder, 'bin'));
+  await quickenWaiters(aws, folder);
   const readme = await readFile(join(root, 'README.md'), 'utf8');
   const section = readme.slice(readme.indexOf('## A service'), readme.indexOf('## Cleanup'));
   const [demo, ...blocks] = [...section.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => block ?? '');

@@ -35,23 +35,28 @@ export async function startDockerEngine(test: TestContext, bridge?: string): Pro
     ...['-H', `unix://${socket}`, `--bridge=${bridge ?? 'none'}`, '--iptables=false', '--ip6tables=false', '--ip-masq=false'],
   ];
   let engine = await launch(dockerd, args);
-  test.after(async () => {
-    engine.child.kill('SIGTERM');
-    await engine.ended;
-    // What an engine has mounted that was killed.
-    for (const path of mountsBelow(await readFile('/proc/self/mounts', 'utf8'), folder)) await runProgram('umount', [path]);
-    await rm(folder, { recursive: true, force: true });
-  });
   const own = {
     DOCKER_CONFIG: join(folder, 'config'),
     DOCKER_HOST: `unix://${socket}`,
     DOCKER_BUILDKIT: '0',
   };
   const env = { ...plainEnv(), HOME: folder, ...own };
+  const run = (words: string[], options: RunOptions = {}): Promise<Finished> =>
+    runProgram(docker, words, { ...options, env: { ...env, ...options.env } });
+  test.after(async () => {
+    // The engine gives each that still runs ten seconds to hear SIGTERM.
+    const running = (await run(['ps', '--quiet'])).stdout.split('\n').filter((id) => id !== '');
+    if (running.length > 0) await run(['kill', ...running]);
+    engine.child.kill('SIGTERM');
+    await engine.ended;
+    // What an engine has mounted that was killed.
+    for (const path of mountsBelow(await readFile('/proc/self/mounts', 'utf8'), folder)) await runProgram('umount', [path]);
+    await rm(folder, { recursive: true, force: true });
+  });
   return {
     socket,
     env: own,
-    docker: (words, options = {}) => runProgram(docker, words, { ...options, env: { ...env, ...options.env } }),
+    docker: run,
     async kill9() {
       const containerd = join(folder, 'exec', 'containerd', 'containerd.pid');
       const id = await readFile(containerd, 'utf8');
