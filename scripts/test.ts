@@ -3,8 +3,9 @@
  * skipped and why. Words choose the files whose path has one of them, and leave the check out. With CI=true a missing
  * tool is a failure (test/support/tools.ts).
  */
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { run } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { checks, runChecks } from '../test/support/checks.ts';
 
@@ -14,13 +15,17 @@ interface Outcome {
   reason: string;
 }
 
-/** These start real servers and clients, and go one at a time, so that none waits for another's processor. */
-const heavy = /^test\/(?:e2e|conformance|faults|hostile)\//;
+/** These start real containers, and so share the machine's networks and control groups: never two of them at once. */
+const ofTheMachine = (file: string): boolean =>
+  file.startsWith('src/drivers/runtime/oci/') ||
+  /'oci'|support\/(?:real-tasks|docker-engine)\.ts/.test(readFileSync(new URL(file, root), 'utf8'));
 
 /** Longer than any test file may take: a hang is a failure, not a wait. */
 const fileTimeout = 240_000;
 
 const root = new URL('..', import.meta.url);
+// Each file is a process of its own, and most read the same sources: the first compiles them for all.
+process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache/holdfast', root));
 const words = process.argv.slice(2);
 const files = globSync(['src/**/*.test.ts', 'test/**/*.test.ts'], { cwd: root })
   .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
@@ -41,42 +46,35 @@ if (words.length === 0) {
   }
   console.log(`check: ${Object.keys(checks).join(', ')}: ${failed.length === 0 ? 'ok' : 'FAILED'}`);
 }
-await runFiles(
-  files.filter((file) => !heavy.test(file)),
-  2,
-);
-await runFiles(
-  files.filter((file) => heavy.test(file)),
-  1,
-);
+const machine = files.filter(ofTheMachine);
+const others = files.filter((file) => !machine.includes(file));
+// Two at a time; most of them wait half of their time.
+await Promise.all([runFiles(machine, others), runFiles(others)]);
 report();
 
-async function runFiles(chosen: string[], concurrency: number): Promise<void> {
-  if (chosen.length === 0) return;
-  const counts = new Map<string, { passed: number; failed: number; skipped: number }>();
-  const countsOf = (file: string): { passed: number; failed: number; skipped: number } => {
-    const known = counts.get(file) ?? { passed: 0, failed: 0, skipped: 0 };
-    counts.set(file, known);
-    return known;
-  };
-  const events = run({ files: chosen, concurrency, timeout: fileTimeout, cwd: new URL('.', root).pathname });
+/** One file after the other, of the first list as long as it has any; takes them out of the lists. */
+async function runFiles(...lists: string[][]): Promise<void> {
+  for (const list of lists) for (let file = list.shift(); file !== undefined; file = list.shift()) await runFile(file);
+}
+
+async function runFile(file: string): Promise<void> {
+  const count = { passed: 0, failed: 0, skipped: 0 };
+  const events = run({ files: [file], timeout: fileTimeout, cwd: new URL('.', root).pathname });
   events.on('test:pass', (event) => {
-    const file = shown(event.file);
     if (event.details.type === 'suite') return;
     if (event.skip !== undefined && event.skip !== false) {
-      countsOf(file).skipped++;
+      count.skipped++;
       skipped.push({ file, name: event.name, reason: typeof event.skip === 'string' ? event.skip : 'no reason given' });
     } else {
-      countsOf(file).passed++;
+      count.passed++;
       passed++;
     }
   });
   events.on('test:fail', (event) => {
-    const file = shown(event.file);
     const error = event.details.error;
     // A parent fails with its children and children with their parent: only the first has something to say.
     if ('failureType' in error && (error.failureType === 'subtestsFailed' || error.failureType === 'cancelledByParent')) return;
-    countsOf(file).failed++;
+    count.failed++;
     const cause: unknown = error.cause ?? error;
     failed.push({ file, name: event.name, reason: shorten(typeof cause === 'string' ? cause : inspect(cause, { depth: 4 })) });
   });
@@ -84,8 +82,6 @@ async function runFiles(chosen: string[], concurrency: number): Promise<void> {
   events.on('test:stderr', (event) => process.stderr.write(event.message));
   events.on('test:summary', (event) => {
     if (event.file === undefined) return;
-    const file = shown(event.file);
-    const count = countsOf(file);
     const parts = [`${count.passed} passed`];
     if (count.failed > 0) parts.push(`${count.failed} FAILED`);
     if (count.skipped > 0) parts.push(`${count.skipped} skipped`);
@@ -113,8 +109,4 @@ function shorten(text: string): string {
   return text.length <= 2 * most
     ? text
     : `${text.slice(0, most)}\n… ${text.length - 2 * most} characters …\n${text.slice(-most)}`;
-}
-
-function shown(file: string | undefined): string {
-  return (file ?? '?').replace(root.pathname, '');
 }

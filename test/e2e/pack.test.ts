@@ -16,7 +16,9 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const env: Record<string, string> = Object.fromEntries(
   Object.entries(process.env).flatMap(([name, value]) =>
     value === undefined ||
-    /^(?:npm_(?:package|lifecycle|command|execpath|node)|HOLDFAST_|AWS_|INIT_CWD$|NODE_OPTIONS$|NODE_TEST)/.test(name)
+    /^(?:npm_(?:package|lifecycle|command|execpath|node)|HOLDFAST_|AWS_|INIT_CWD$|NODE_OPTIONS$|NODE_COMPILE_CACHE$|NODE_TEST)/.test(
+      name,
+    )
       ? []
       : [[name, value]],
   ),

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { MediaType } from '../../src/core/media-type.ts';
 
-const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
+const holdfast = new URL('../../bin/holdfast', import.meta.url).pathname;
 
 export interface Ran {
   code: number;
@@ -33,7 +33,7 @@ export async function createTree(): Promise<Tree> {
       }
     },
     read: (path) => readFile(join(folder, path), 'utf8'),
-    run: (args, env = {}) => run(folder, process.execPath, [MAIN, ...args], env),
+    run: (args, env = {}) => run(folder, holdfast, args, env),
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }

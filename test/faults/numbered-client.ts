@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { fork, type ChildProcess } from 'node:child_process';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createHttp, type Answer, type Call, type Http } from '../conformance/http.ts';
 import type { Order, Report } from './numbered-server.ts';
@@ -74,6 +72,5 @@ function nextReport(child: ChildProcess, gone: Promise<unknown>): Promise<Report
 /** Without what a test runner tells its own children. */
 function cleanEnv(): NodeJS.ProcessEnv {
   const { NODE_TEST_CONTEXT: _context, NODE_OPTIONS: _options, ...env } = process.env;
-  // Half of the start is reading the source; a few hundred starts are worth a cache.
-  return { ...env, NODE_COMPILE_CACHE: join(tmpdir(), `holdfast-compiled-${process.getuid?.()}`) };
+  return env;
 }

@@ -51,7 +51,8 @@ export interface HoldfastProcess {
 
 /** What a person has who never used AWS or Holdfast here, and whom no test runner has started. */
 export function plainEnv(): Record<string, string> {
-  const foreign = /^(?:npm_|AWS_|HOLDFAST_|DOCKER_|REGISTRY_AUTH_FILE$|NODE_TEST|NODE_OPTIONS$|NO_COLOR$|FORCE_COLOR$)/;
+  const foreign =
+    /^(?:npm_|AWS_|HOLDFAST_|DOCKER_|REGISTRY_AUTH_FILE$|NODE_TEST|NODE_OPTIONS$|NODE_COMPILE_CACHE$|NO_COLOR$|FORCE_COLOR$)/;
   return Object.fromEntries(
     Object.entries(process.env).flatMap(([name, value]) => (value === undefined || foreign.test(name) ? [] : [[name, value]])),
   );
