@@ -15,10 +15,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { startDockerEngine } from '../support/docker-engine.ts';
+import { WAIT } from '../support/ecs.ts';
 import { openRealTasks, sh } from '../support/real-tasks.ts';
 import { requireTool } from '../support/tools.ts';
+import { until } from '../support/until.ts';
 
 const MARK = `holdfast-docker-killed-${process.pid}`;
 const IDLE = sh(`trap 'exit 3' TERM; : ${MARK}; while :; do sleep 0.1; done`);
@@ -38,14 +39,6 @@ function alive(): number[] {
     .map(Number);
 }
 
-async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
-  for (;;) {
-    const seen = await look();
-    if (seen !== undefined) return seen;
-    await setTimeout(20);
-  }
-}
-
 test('a Docker engine that is killed and comes back, with and without its containers', { timeout: 120_000 }, async (t) => {
   const busybox = requireTool(t, 'busybox');
   const engine = await startDockerEngine(t);
@@ -56,7 +49,7 @@ test('a Docker engine that is killed and comes back, with and without its contai
     HOLDFAST_LOG: 'info',
   });
   const { client } = world;
-  const waiting = { client, maxWaitTime: 60, minDelay: 1, maxDelay: 1 };
+  const waiting = { client, ...WAIT };
   const push = (version: string): Promise<string> =>
     world.push(
       'team/live:stable',
@@ -87,8 +80,14 @@ test('a Docker engine that is killed and comes back, with and without its contai
     );
     return containerInstances?.[0]?.agentConnected;
   };
-  const connected = (wanted: boolean) => until(async () => ((await isConnected()) === wanted ? true : undefined));
-  const before = await ofService();
+  const connected = (wanted: boolean) =>
+    until(`agentConnected ${wanted}`, async () => ((await isConnected()) === wanted ? true : undefined));
+  const healthyOnes = () =>
+    until('healthy tasks', async () => {
+      const seen = await ofService();
+      return seen.every(({ healthStatus }) => healthStatus === 'HEALTHY') ? seen : undefined;
+    });
+  const before = await healthyOnes();
   const digest = before[0]?.containers?.[0]?.imageDigest;
   assert.equal(alive().length, 3);
   await push('2');
@@ -114,8 +113,7 @@ test('a Docker engine that is killed and comes back, with and without its contai
     replaced.map(({ containers }) => containers?.[0]?.imageDigest),
     [digest, digest],
   );
-  await until(async () => ((await ofService()).every(({ healthStatus }) => healthStatus === 'HEALTHY') ? true : undefined));
-  const healthy = await ofService();
+  const healthy = await healthyOnes();
   const processes = alive();
   assert.equal(processes.length, 3);
 
