@@ -1,7 +1,9 @@
 import {
   CreateServiceCommand,
+  DeleteServiceCommand,
   DescribeServicesCommand,
   DescribeTasksCommand,
+  ListServicesCommand,
   ListTasksCommand,
   StopTaskCommand,
   UpdateServiceCommand,
@@ -47,6 +49,12 @@ describe('the sharpest policy, on real tasks', { skip: noRealTasks, timeout: 300
     cleanup.after(async () => http.close());
   });
   after(async () => {
+    // Containers outlive the server.
+    const { serviceArns = [] } = await tasks.client.send(new ListServicesCommand({}));
+    for (const service of serviceArns) await tasks.client.send(new DeleteServiceCommand({ service, force: true }));
+    const { taskArns = [] } = await tasks.client.send(new ListTasksCommand({}));
+    for (const task of taskArns) await tasks.client.send(new StopTaskCommand({ task }));
+    for (const task of taskArns) await until(task, 'STOPPED');
     await tasks.server.stop();
     await cleanup.run();
   });
@@ -222,7 +230,7 @@ describe('the sharpest policy, on real tasks', { skip: noRealTasks, timeout: 300
     );
     await run;
     const ends = await Promise.all(
-      started.map(async ({ tag, task }) => ({ tag, task, seen: await until(task, 'RUNNING', 'STOPPED') })),
+      started.map(async ({ tag, task }) => ({ tag, seen: await until(task, 'RUNNING', 'STOPPED') })),
     );
     await collect();
     for (const { tag, seen } of ends) {
@@ -231,7 +239,5 @@ describe('the sharpest policy, on real tasks', { skip: noRealTasks, timeout: 300
       else assert.match(seen.stoppedReason ?? '', /^CannotPullContainerError: .*not found/);
     }
     test.diagnostic(ends.map(({ seen }) => seen.lastStatus).join(' '));
-    for (const { task } of ends) await tasks.client.send(new StopTaskCommand({ task }));
-    await Promise.all(ends.map(({ task }) => until(task, 'STOPPED')));
   });
 });
