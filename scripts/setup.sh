@@ -41,6 +41,7 @@ if [ "$what" = test ]; then
   need docker-registry docker-registry
   need wrk wrk
   need kubernetes-client kubectl
+  need faketime faketime
   set -- /usr/lib/postgresql/*/bin/postgres
   [ -x "$1" ] || missing="$missing postgresql"
 fi
