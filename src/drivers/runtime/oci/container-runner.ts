@@ -29,7 +29,7 @@ export interface ContainerRunner {
 }
 
 export interface RunnerOptions {
-  /** Path of crun or runc, and the folder where it keeps its own state. */
+  /** Path of crun or runc for records that name none, and the folder where both keep their own state. */
   binary: string;
   stateFolder: string;
   cgroups: Cgroups;
@@ -108,7 +108,7 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
 
   /** For a run whose parent was killed, and could not do it. */
   async function tidy(record: ContainerRecord): Promise<void> {
-    const { code, stderr } = await tryRun(binary, ['--root', stateFolder, 'delete', '--force', record.id]);
+    const { code, stderr } = await tryRun(record.runtime ?? binary, ['--root', stateFolder, 'delete', '--force', record.id]);
     if (code !== 0 && !/does not exist/.test(stderr))
       log.warn('the runtime could not remove a container', { container: record.id, error: stderr.trim().slice(0, 500) });
   }
@@ -161,7 +161,7 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
     const lower = record.layers.length === 0 ? 'empty' : record.layers.map((_, index) => index).join(':');
     const script = [
       `runs/${run.number}`,
-      binary,
+      record.runtime ?? binary,
       stateFolder,
       record.id,
       `lowerdir=${lower},upperdir=upper,workdir=work`,
@@ -228,7 +228,14 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
       const run = runs.get(record.id);
       if (run === undefined || run.observed.end !== undefined) return;
       const all = record.sharesProcesses ? ['--all'] : [];
-      const { code, stderr } = await tryRun(binary, ['--root', stateFolder, 'kill', ...all, record.id, String(signal)]);
+      const { code, stderr } = await tryRun(record.runtime ?? binary, [
+        '--root',
+        stateFolder,
+        'kill',
+        ...all,
+        record.id,
+        String(signal),
+      ]);
       if (code === 0) return;
       look(run);
       if (run.observed.end === undefined && !/not running|no such process|does not exist|already finished/i.test(stderr))

@@ -21,6 +21,8 @@ import { run } from './run.ts';
 import { buildRuntimeSpec, type Bind, type Device } from './runtime-spec.ts';
 
 export interface CreateDeps {
+  /** Path of crun or runc. */
+  runtime: string;
   records: Records;
   layers: LayerStore;
   networks: Networks;
@@ -75,6 +77,7 @@ export async function createContainer(
     taskId: task.id,
     name: spec.name,
     id,
+    runtime: deps.runtime,
     stopSignal: image.config.stopSignal,
     cgroupsPath: `${taskRecord.cgroupsPath}/${id}`,
     layers,

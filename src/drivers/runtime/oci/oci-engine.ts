@@ -21,9 +21,9 @@ import { createHostPorts } from './host-ports.ts';
 import type { ImageSource } from './image-source.ts';
 import { openImageStore } from './image-store.ts';
 import { openLayerStore } from './layer-store.ts';
-import { describeMachine, findRuntime } from './machine.ts';
+import { describeMachine, findRuntimes } from './machine.ts';
 import { createNetworks } from './networks.ts';
-import { checkMachine } from './probe.ts';
+import { chooseRuntime } from './probe.ts';
 import { openRecords, sharedKey, type ContainerRecord, type TaskRecord } from './records.ts';
 import { closeSharedNamespaces, openSharedNamespaces } from './shared-namespaces.ts';
 import * as os from 'node:os';
@@ -59,11 +59,11 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
   const { images: source, clock, ids, log } = options;
   mkdirSync(options.folder, { recursive: true, mode: 0o700 });
   const folder = await fs.realpath(options.folder);
-  const runtime = await findRuntime(options.binary);
+  const runtimes = await findRuntimes(options.binary);
   const bootId = readBootId();
   const stateFolder = `${folder}/runtime`;
   const cgroups = findCgroups();
-  await checkMachine({ folder, runtime, stateFolder, ids, cgroups });
+  const runtime = await chooseRuntime(runtimes, { folder, stateFolder, ids, cgroups, log });
   const bounds = parseBounds(await fs.readFile('/proc/self/status', 'utf8'));
   const records = openRecords(folder);
   const sharedVolumes = `${folder}/volumes`;
@@ -240,7 +240,7 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
       const image = await images.find(container.image.digest);
       if (image === undefined)
         throw new ContainerError('CannotCreateContainerError', `the image ${container.image.digest} has not been pulled`);
-      const deps = { records, layers, networks, ports, cgroups, ids, sharedVolumes, bounds };
+      const deps = { runtime: runtime.path, records, layers, networks, ports, cgroups, ids, sharedVolumes, bounds };
       const record = await createContainer(deps, spec, task.record, container, image, [...task.containers.values()]);
       task.containers.set(record.name, record);
       return { runtimeId: record.id };
@@ -259,7 +259,10 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
       const record = find(key);
       if (record === undefined || !runner.isRunning(record.id))
         throw new ContainerError('CannotStartContainerError', 'the container does not run');
-      return execInContainer({ binary: runtime.path, stateFolder, ids, record, folder: records.containerFolder(key) }, command);
+      return execInContainer(
+        { binary: record.runtime ?? runtime.path, stateFolder, ids, record, folder: records.containerFolder(key) },
+        command,
+      );
     },
     async list() {
       await adopt();

@@ -2,12 +2,13 @@ import * as fs from 'node:fs/promises';
 import * as os from 'node:os';
 import { ContainerError } from '../../../core/container-error.ts';
 import type { IdSource } from '../../../core/ids.ts';
+import type { Logger } from '../../../core/logger.ts';
 import type { Cgroups } from './cgroups.ts';
 import type { RuntimeBinary } from './machine.ts';
 import { PARENT_SCRIPT } from './parent-script.ts';
 import { tryRun } from './run.ts';
 
-export interface ProbeInput {
+interface ProbeInput {
   folder: string;
   runtime: RuntimeBinary;
   stateFolder: string;
@@ -16,10 +17,29 @@ export interface ProbeInput {
 }
 
 /**
+ * The first of these runtimes that can run a container on this machine; says in the log why another one could not. Raises
+ * `ResourceInitializationError` with what failed.
+ */
+export async function chooseRuntime(
+  [runtime, ...others]: [RuntimeBinary, ...RuntimeBinary[]],
+  input: Omit<ProbeInput, 'runtime'> & { log: Logger },
+): Promise<RuntimeBinary> {
+  try {
+    await checkMachine({ ...input, runtime });
+    return runtime;
+  } catch (error) {
+    const [next, ...rest] = others;
+    if (next === undefined || !(error instanceof ContainerError)) throw error;
+    input.log.warn(`containers are run by ${next.name}`, { reason: error.message });
+    return chooseRuntime([next, ...rest], input);
+  }
+}
+
+/**
  * Runs one tiny container the way all will be run, with this machine's own programs in it: an overlay in this folder, a
  * namespace of mounts, the runtime, cgroups. Raises `ResourceInitializationError` with what failed.
  */
-export async function checkMachine({ folder, runtime, stateFolder, ids, cgroups }: ProbeInput): Promise<void> {
+async function checkMachine({ folder, runtime, stateFolder, ids, cgroups }: ProbeInput): Promise<void> {
   if (os.userInfo().uid !== 0) fail('containers are run by root alone; start the server as root, or set HOLDFAST_RUNTIME=docker');
   const id = `probe-${Buffer.from(ids.bytes(16)).toString('hex')}`;
   const at = `${folder}/${id}`;
@@ -46,7 +66,10 @@ export async function checkMachine({ folder, runtime, stateFolder, ids, cgroups 
 }
 
 async function probeSpec(cgroupsPath: string): Promise<Record<string, unknown>> {
-  const mounts: unknown[] = [];
+  // Newer crun looks for a folder of devices even where none is asked for.
+  const mounts: unknown[] = [
+    { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755', 'size=64k'] },
+  ];
   for (const path of ['/usr', '/bin', '/lib', '/lib64', '/nix']) {
     if ((await fs.stat(path).catch(() => undefined)) === undefined) continue;
     mounts.push({ destination: path, type: 'bind', source: path, options: ['rbind', 'ro'] });

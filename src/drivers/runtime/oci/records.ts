@@ -26,6 +26,8 @@ export interface ContainerRecord {
   name: string;
   /** 64 hexadecimal digits; also the runtime's name of it. */
   id: string;
+  /** Path of the runtime that runs it: no other one knows of it. Absent in records from before there was a choice. */
+  runtime?: string;
   stopSignal: number;
   cgroupsPath: string;
   /** Folders of its layers, from the top down, and what they hide. */
