@@ -65,9 +65,7 @@ export function createLifecycle(dependencies: LifecycleDependencies): Lifecycle 
         .limit(limit + 1);
       if (next !== undefined) {
         const [startedAt, id] = decodeCursor(next, ['number', 'string']);
-        query = query
-          .where('started_at', '<=', startedAt)
-          .where((builder) => builder.or([builder('started_at', '<', startedAt), builder('id', '<', id)]));
+        query = query.where(({ eb, refTuple, tuple }) => eb(refTuple('started_at', 'id'), '<', tuple(startedAt, id)));
       }
       return pageOf(
         await query.execute(),

@@ -21,8 +21,9 @@ import type { LifecycleTables } from './schema.ts';
 import { forgetWaiting, toRun, writeRun, type RunDetail, type RunRow } from './run-rows.ts';
 import { summarizeVerdicts } from './summarize.ts';
 
-/** Images that leave in one transaction: enough to be quick, few enough that pushes get their turn in between. */
+/** Images that leave in one transaction, and their tags: enough to be quick, few enough that pushes get their turn in between. */
 const BATCH = 100;
+const BATCH_TAGS = 2_000;
 /** Of the images that a run left alone, so many are told by name. */
 const MOST_TOLD = 100;
 
@@ -86,13 +87,14 @@ export async function runPolicy(
   let basis = basisOf(evaluation);
   active.add(run.id);
   try {
-    for (let from = 0; from < plan.length && !context.work.isStopping; from += BATCH) {
+    for (let from = 0, to = 0; from < plan.length && !context.work.isStopping; from = to) {
       await breathe();
       await context.flushPulls();
       // Where a lot has to be read again, better before the transaction, in which everybody waits, than in it.
       if ((await readStamp(meta.read, repository)) !== basis.stamp)
         basis = basisOf(await evaluateRepository(context, repository, policy));
-      const batch = plan.slice(from, from + BATCH);
+      to = endOfBatch(plan, from, basis);
+      const batch = plan.slice(from, to);
       const done = await meta.transact(async (transaction) => {
         const now = { ...run, detail: JSON.stringify(detail), status: 'running' };
         return actOnBatch(transaction, context, caller, { repository, policy, basis, batch, run: now, detail });
@@ -126,6 +128,16 @@ export async function runPolicy(
       held: run.held,
     });
   return toRun(run, active);
+}
+
+function endOfBatch(plan: ImageVerdict[], from: number, { judged }: Basis): number {
+  const tagsOf = (at: number): number => judged.get(plan[at]?.digest as Digest)?.image.tags.length ?? 0;
+  let to = from + 1;
+  for (let tags = tagsOf(from); to < Math.min(plan.length, from + BATCH); to++) {
+    tags += tagsOf(to);
+    if (tags > BATCH_TAGS) break;
+  }
+  return to;
 }
 
 async function waitForWord(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { MediaType } from '../core/media-type.ts';
 import type { Page } from '../core/page.ts';
 import { parseTag } from '../core/tag.ts';
 import { caller, createTestRegistry } from '../../test/support/registry.ts';
@@ -74,6 +75,62 @@ describe('lists of images', () => {
     assert.deepEqual(await list('TAGGED'), [tagged]);
     assert.deepEqual(await list('UNTAGGED'), [untagged]);
     assert.deepEqual(await list('ANY'), [untagged, tagged]);
+  });
+
+  it('end a page where it has ten thousand tags, and lose nothing by that', async (test) => {
+    const registry = await createTestRegistry(test);
+    const repository = await registry.create();
+    const pushed = [];
+    for (let index = 0; index < 22; index++) {
+      const count = index % 2 === 0 ? 990 : 1;
+      const tags = Array.from({ length: count }, (_, tag) => `v${index}.${String(tag).padStart(3, '0')}`);
+      pushed.unshift({ digest: await registry.push(repository, `image ${index}`, ...tags), tags });
+    }
+    const sizes: number[] = [];
+    const seen = await collect(async (page) => {
+      const { items, next } = await registry.images.list(repository, { limit: 100, ...page });
+      sizes.push(items.length);
+      return { items, ...(next === undefined ? {} : { next }) };
+    });
+    assert.deepEqual(sizes, [21, 1]);
+    assert.deepEqual(
+      seen.map(({ digest, tags }) => ({ digest, tags })),
+      pushed,
+    );
+    // Each says where a page that ended with it would go on.
+    const { items } = await registry.images.list(repository, { limit: 1, next: seen[4]?.place ?? '' });
+    assert.equal(items[0]?.digest, pushed[5]?.digest);
+  });
+
+  it('carry no annotations; those of referrers end a page when they have megabytes', async (test) => {
+    const registry = await createTestRegistry(test);
+    const repository = await registry.create();
+    const subject = await registry.push(repository, 'subject');
+    const large = 'x'.repeat(1_500_000);
+    for (const name of ['a', 'b', 'c', 'd', 'e']) {
+      const { body } = await registry.buildImage(repository, name, {
+        subject: { mediaType: MediaType.ociManifest, digest: subject, size: 1 },
+        annotations: { large, name },
+      });
+      await registry.images.put(caller, repository, { body, tags: [] });
+    }
+    const sizes: number[] = [];
+    const referrers = await collect(async (page) => {
+      const { items, next } = await registry.images.referrers(repository, subject, { limit: 50, ...page });
+      sizes.push(items.length);
+      return { items, ...(next === undefined ? {} : { next }) };
+    });
+    assert.deepEqual(sizes, [2, 2, 1]);
+    assert.equal(
+      referrers
+        .map(({ annotations }) => annotations?.['name'])
+        .sort()
+        .join(''),
+      'abcde',
+    );
+    assert.ok(referrers.every(({ annotations }) => annotations?.['large'] === large));
+    const { items } = await registry.images.list(repository, { limit: 50 });
+    assert.deepEqual([items.length, items.filter((item) => 'annotations' in item)], [6, []]);
   });
 
   it('give tags in the order of their bytes, in pages, and end exactly', async (test) => {

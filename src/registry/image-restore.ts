@@ -27,9 +27,7 @@ export function createRestores(context: RegistryContext): Pick<Images, 'listDele
         .limit(limit + 1);
       if (next !== undefined) {
         const [deletedAt, id] = decodeCursor(next, ['number', 'number']);
-        query = query
-          .where('deleted_at', '<=', deletedAt)
-          .where((builder) => builder.or([builder('deleted_at', '<', deletedAt), builder('id', '<', id)]));
+        query = query.where(({ eb, refTuple, tuple }) => eb(refTuple('deleted_at', 'id'), '<', tuple(deletedAt, id)));
       }
       return pageOf(
         await query.execute(),

@@ -5,15 +5,14 @@ import type { Tag } from '../core/tag.ts';
 import type { ImageDetail, ImageId, Repository, StorageClass } from './registry.ts';
 import type { RegistryTables } from './schema.ts';
 
-/** All of a manifest's row but its body. */
-export const detailColumns = [
+/** Of a manifest's row, what is of a known size; its annotations can have megabytes. */
+export const summaryColumns = [
   'manifest.id',
   'manifest.digest',
   'manifest.media_type',
   'manifest.artifact_type',
   'manifest.config_media_type',
   'manifest.subject',
-  'manifest.annotations',
   'manifest.size',
   'manifest.image_size',
   'manifest.pushed_at',
@@ -24,14 +23,16 @@ export const detailColumns = [
   'manifest.activated_at',
 ] as const;
 
-export interface DetailRow {
+/** All of a manifest's row but its body. */
+export const detailColumns = [...summaryColumns, 'manifest.annotations'] as const;
+
+export interface SummaryRow {
   id: number;
   digest: string;
   media_type: string;
   artifact_type: string | null;
   config_media_type: string | null;
   subject: string | null;
-  annotations: string | null;
   size: number;
   image_size: number;
   pushed_at: number;
@@ -42,7 +43,9 @@ export interface DetailRow {
   activated_at: number | null;
 }
 
-export function toImageDetail(row: DetailRow, tags: Tag[]): ImageDetail {
+export type DetailRow = SummaryRow & { annotations: string | null };
+
+export function toImageDetail(row: SummaryRow & Partial<DetailRow>, tags: Tag[]): ImageDetail {
   return {
     digest: row.digest as Digest,
     mediaType: row.media_type,
@@ -55,7 +58,7 @@ export function toImageDetail(row: DetailRow, tags: Tag[]): ImageDetail {
     ...(row.artifact_type !== null ? { artifactType: row.artifact_type } : {}),
     ...(row.config_media_type !== null ? { configMediaType: row.config_media_type } : {}),
     ...(row.subject !== null ? { subject: row.subject as Digest } : {}),
-    ...(row.annotations !== null ? { annotations: JSON.parse(row.annotations) as Record<string, string> } : {}),
+    ...(typeof row.annotations === 'string' ? { annotations: JSON.parse(row.annotations) as Record<string, string> } : {}),
     ...(row.pulled_at !== null ? { pulledAt: row.pulled_at } : {}),
     ...(row.archived_at !== null ? { archivedAt: row.archived_at } : {}),
     ...(row.activated_at !== null ? { activatedAt: row.activated_at } : {}),

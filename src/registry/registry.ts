@@ -128,6 +128,11 @@ export interface ImageDetail {
   activatedAt?: number;
 }
 
+export interface ListedImage extends ImageDetail {
+  /** `next` of a page that ends with it. */
+  place: string;
+}
+
 export interface ImageId {
   digest?: Digest;
   tag?: Tag;
@@ -171,14 +176,17 @@ export interface Images {
   read(repository: Repository, id: Digest | Tag, options?: { recordPull?: boolean }): Promise<StoredManifest>;
   /** Resolves tag, digest or both. Raises `image-unknown`, `tag-digest-mismatch`. */
   resolve(repository: Repository, id: ImageId): Promise<ImageDetail>;
-  /** Newest push first; `status` absent: all. Stable under concurrent pushes. */
+  /**
+   * Newest push first; `status` absent: all; without annotations. Stable under concurrent pushes. A page ends before its limit
+   * where it has ten thousand tags.
+   */
   list(
     repository: Repository,
     page: PageRequest & { tagStatus?: TagStatus; storageClass?: StorageClass },
-  ): Promise<Page<ImageDetail>>;
+  ): Promise<Page<ListedImage>>;
   /** Tag names in ASCII order, after `last`. */
   tags(repository: Repository, page: { limit: number; last?: string }): Promise<{ tags: Tag[]; more: boolean }>;
-  /** Images whose subject is `digest` (which need not be there), ordered by digest. */
+  /** Images whose subject is `digest` (which need not be there), ordered by digest. A page ends early where it is large. */
   referrers(repository: Repository, digest: Digest, page: PageRequest & { artifactTypes?: string[] }): Promise<Page<ImageDetail>>;
   /**
    * Removes a tag. `lastTag` says what becomes of an image that has no other: OCI keeps it, ECR deletes it.

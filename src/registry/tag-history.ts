@@ -27,7 +27,7 @@ export function createTagHistory(context: RegistryContext): TagHistory {
       if (tag !== undefined) query = query.where('tag', '=', tag);
       if (next !== undefined) {
         const [at, id] = decodeCursor(next, ['number', 'number']);
-        query = query.where('at', '<=', at).where((builder) => builder.or([builder('at', '<', at), builder('id', '<', id)]));
+        query = query.where(({ eb, refTuple, tuple }) => eb(refTuple('at', 'id'), '<', tuple(at, id)));
       }
       return pageOf(
         await query.execute(),

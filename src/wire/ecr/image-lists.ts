@@ -12,7 +12,7 @@ import type {
 import { parseDigest, type Digest } from '../../core/digest.ts';
 import { Fault } from '../../core/fault.ts';
 import type { Page } from '../../core/page.ts';
-import type { ImageDetail, Repository, StorageClass, TagStatus } from '../../registry/registry.ts';
+import type { ImageDetail, ListedImage, Repository, StorageClass, TagStatus } from '../../registry/registry.ts';
 import { decodePageToken, encodePageToken } from '../aws/page-token.ts';
 import type { Wire } from '../aws/shape.ts';
 import { readImageId } from './image-ids.ts';
@@ -165,7 +165,7 @@ async function listByStatus(
   call: EcrCall,
   repository: Repository,
   { limit, next, tagStatus, imageStatus = 'ACTIVE' }: StatusPage,
-): Promise<Page<ImageDetail>> {
+): Promise<Page<ListedImage>> {
   // Archived images come back at once here, so that none is ever on its way.
   if (imageStatus === 'ACTIVATING') return { items: [] };
   const storageClass: StorageClass | undefined =

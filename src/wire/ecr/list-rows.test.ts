@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { digestOf } from '../../core/digest.ts';
 import { parseTag } from '../../core/tag.ts';
-import type { ImageDetail } from '../../registry/registry.ts';
+import type { ListedImage } from '../../registry/registry.ts';
 import { listRows, type ListPage } from './list-rows.ts';
 
-function image(name: string, tags: string[]): ImageDetail {
+function image(name: string, tags: string[]): ListedImage {
   return {
     digest: digestOf(name),
+    place: digestOf(name),
     mediaType: 'application/vnd.oci.image.manifest.v1+json',
     manifestBytes: 1,
     imageBytes: 1,
@@ -19,12 +20,12 @@ function image(name: string, tags: string[]): ImageDetail {
 }
 
 /** A list whose cursor is the digest of the last image told, as a list by position in a table has it. */
-function listOf(images: ImageDetail[]): ListPage {
+function listOf(images: ListedImage[], most = Infinity): ListPage {
   return async (limit, next) => {
     const from = next === undefined ? 0 : images.findIndex(({ digest }) => digest === next) + 1;
-    const items = images.slice(from, from + limit);
+    const items = images.slice(from, from + Math.min(limit, most));
     const last = items.at(-1);
-    return from + limit < images.length && last !== undefined ? { items, next: last.digest } : { items };
+    return from + items.length < images.length && last !== undefined ? { items, next: last.digest } : { items };
   };
 }
 
@@ -57,6 +58,21 @@ const expected = images.flatMap(({ digest, tags }) =>
 for (let limit = 1; limit <= 14; limit++) {
   test(`pages of ${limit} rows tell every row once, in order`, async () => {
     assert.deepEqual(await readAll(() => listOf(images), limit), expected);
+  });
+}
+
+for (let most = 1; most <= 6; most++) {
+  test(`pages of a list that ends them after ${most} images tell every row once, too`, async () => {
+    for (let limit = 1; limit <= 14; limit++)
+      assert.deepEqual(
+        await readAll(
+          () => listOf(images, most),
+          limit,
+          () => {},
+        ),
+        expected,
+        `pages of ${limit}`,
+      );
   });
 }
 

@@ -1,8 +1,8 @@
 import type { ImageIdentifier } from '@aws-sdk/client-ecr';
 import type { Page } from '../../core/page.ts';
-import type { ImageDetail } from '../../registry/registry.ts';
+import type { ListedImage } from '../../registry/registry.ts';
 
-export type ListPage = (limit: number, next: string | undefined) => Promise<Page<ImageDetail>>;
+export type ListPage = (limit: number, next: string | undefined) => Promise<Page<ListedImage>>;
 
 /**
  * One row for each tag of each image, and one for an untagged image. A page may end within an image: the position is
@@ -34,18 +34,12 @@ export async function listRows(
     rows.push(...told.map((imageTag) => ({ imageDigest: image.digest, imageTag })));
     const isWhole = told.length === image.tags.length;
     if (rows.length < limit && isWhole) continue;
-    const before = skipped + index;
     const last = told.at(-1);
     if (!isWhole && last !== undefined)
-      return { rows, position: [(await cursorAfter(list, start, before)) ?? '', image.digest, last] };
-    const isEnd = before + 1 === page.items.length;
-    const next = isEnd ? page.next : await cursorAfter(list, start, before + 1);
+      return { rows, position: [page.items[skipped + index - 1]?.place ?? from ?? '', image.digest, last] };
+    const isEnd = skipped + index + 1 === page.items.length;
+    const next = isEnd ? page.next : image.place;
     return next === undefined ? { rows } : { rows, position: [next] };
   }
   return page.next === undefined ? { rows } : { rows, position: [page.next] };
-}
-
-/** Where a list goes on after `count` entries from `start`. */
-async function cursorAfter(list: ListPage, start: string | undefined, count: number): Promise<string | undefined> {
-  return count === 0 ? start : (await list(count, start)).next;
 }
