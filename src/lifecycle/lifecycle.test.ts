@@ -55,7 +55,10 @@ async function createWorld(t: TestContext, names: string[][], options: Partial<L
       const { items } = await list();
       const bodies = await Promise.all(items.map(({ digest }) => world.images.read(repository, digest)));
       // Its place in the list goes by the row, which is another one when it comes back.
-      return items.map(({ place: _, ...item }, index) => ({ ...item, body: Buffer.from(bodies[index]?.body ?? []).toString() }));
+      return items.map(({ place: _place, ...item }, index) => ({
+        ...item,
+        body: Buffer.from(bodies[index]?.body ?? []).toString(),
+      }));
     },
   };
 }

@@ -121,13 +121,7 @@ describe('lists of images', () => {
       return { items, ...(next === undefined ? {} : { next }) };
     });
     assert.deepEqual(sizes, [2, 2, 1]);
-    assert.equal(
-      referrers
-        .map(({ annotations }) => annotations?.['name'])
-        .sort()
-        .join(''),
-      'abcde',
-    );
+    assert.deepEqual(new Set(referrers.map(({ annotations }) => annotations?.['name'])), new Set('abcde'));
     assert.ok(referrers.every(({ annotations }) => annotations?.['large'] === large));
     const { items } = await registry.images.list(repository, { limit: 50 });
     assert.deepEqual([items.length, items.filter((item) => 'annotations' in item)], [6, []]);
