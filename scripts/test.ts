@@ -59,6 +59,7 @@ async function runFiles(...lists: string[][]): Promise<void> {
 
 async function runFile(file: string): Promise<void> {
   const count = { passed: 0, failed: 0, skipped: 0 };
+  const notes: string[] = [];
   const events = run({ files: [file], timeout: fileTimeout, cwd: new URL('.', root).pathname });
   events.on('test:pass', (event) => {
     if (event.details.type === 'suite') return;
@@ -78,6 +79,10 @@ async function runFile(file: string): Promise<void> {
     const cause: unknown = error.cause ?? error;
     failed.push({ file, name: event.name, reason: shorten(typeof cause === 'string' ? cause : inspect(cause, { depth: 4 })) });
   });
+  // What a test says of itself: how much it tried, and from which seed. What the runner counts comes the same way.
+  events.on('test:diagnostic', ({ message }) => {
+    if (!/^(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/.test(message)) notes.push(message);
+  });
   events.on('test:stdout', (event) => process.stdout.write(event.message));
   events.on('test:stderr', (event) => process.stderr.write(event.message));
   events.on('test:summary', (event) => {
@@ -88,6 +93,7 @@ async function runFile(file: string): Promise<void> {
     console.log(
       `${count.failed > 0 ? 'FAILED' : 'ok    '} ${file}: ${parts.join(', ')} (${(event.duration_ms / 1000).toFixed(1)} s)`,
     );
+    for (const note of notes) console.log(`         ${note}`);
   });
   for await (const _ of events);
 }
