@@ -11,33 +11,18 @@ import {
   type Task,
 } from '@aws-sdk/client-ecs';
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { startDockerEngine } from '../support/docker-engine.ts';
 import { WAIT } from '../support/ecs.ts';
+import { firstProcesses } from '../support/first-processes.ts';
 import { openRealTasks, sh } from '../support/real-tasks.ts';
 import { requireTool } from '../support/tools.ts';
 import { until } from '../support/until.ts';
 
 const MARK = `holdfast-docker-killed-${process.pid}`;
 const IDLE = sh(`trap 'exit 3' TERM; : ${MARK}; while :; do sleep 0.1; done`);
-
-/** First processes of containers, by the machine's own numbers. */
-function alive(): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((name) => {
-      try {
-        const inner = /^NSpid:.*\t1$/m.test(readFileSync(`/proc/${name}/status`, 'utf8'));
-        return inner && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(MARK);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
 
 test('a Docker engine that is killed and comes back, with and without its containers', { timeout: 120_000 }, async (t) => {
   const busybox = requireTool(t, 'busybox');
@@ -89,7 +74,7 @@ test('a Docker engine that is killed and comes back, with and without its contai
     });
   const before = await healthyOnes();
   const digest = before[0]?.containers?.[0]?.imageDigest;
-  assert.equal(alive().length, 3);
+  assert.equal(firstProcesses(MARK).length, 3);
   await push('2');
 
   // Nobody can know what runs, so nothing is said to have ended, and what is asked for waits.
@@ -97,7 +82,7 @@ test('a Docker engine that is killed and comes back, with and without its contai
   await connected(false);
   const early = await world.start('alone');
   assert.deepEqual(told(await ofService()), told(before));
-  assert.equal(alive().length, 3);
+  assert.equal(firstProcesses(MARK).length, 3);
 
   // An engine that comes back ends the containers that it finds, unless it is told otherwise.
   await engine.restart();
@@ -114,7 +99,7 @@ test('a Docker engine that is killed and comes back, with and without its contai
     [digest, digest],
   );
   const healthy = await healthyOnes();
-  const processes = alive();
+  const processes = firstProcesses(MARK);
   assert.equal(processes.length, 3);
 
   await engine.kill9();
@@ -127,7 +112,7 @@ test('a Docker engine that is killed and comes back, with and without its contai
   assert.deepEqual([stopped.stopCode, stopped.containers?.[0]?.exitCode], ['UserInitiated', 3]);
   await world.running(late);
   assert.deepEqual(told(await ofService()), told(healthy));
-  assert.equal(alive().filter((id) => processes.includes(id)).length, 2, 'those of the service run on');
+  assert.equal(firstProcesses(MARK).filter((id) => processes.includes(id)).length, 2, 'those of the service run on');
 
   const { services: [service] = [] } = await client.send(new DescribeServicesCommand({ services: ['web'] }));
   assert.deepEqual(
@@ -147,5 +132,5 @@ test('a Docker engine that is killed and comes back, with and without its contai
   await client.send(new StopTaskCommand({ task: late }));
   await world.ended(late);
   await waitUntilServicesInactive(waiting, { services: ['web'] });
-  assert.deepEqual(alive(), []);
+  assert.deepEqual(firstProcesses(MARK), []);
 });

@@ -18,6 +18,7 @@ import { setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { createCleanup } from '../support/cleanup.ts';
 import { NETWORK, WAIT } from '../support/ecs.ts';
+import { firstProcesses } from '../support/first-processes.ts';
 import { temporaryFolder } from '../support/image-source.ts';
 import { noRealTasks, openRealTasks, sh, type RealTasks } from '../support/real-tasks.ts';
 import { findTool } from '../support/tools.ts';
@@ -52,27 +53,12 @@ function remains(dataFolder: string): Remains {
     mounts: readFileSync('/proc/self/mountinfo', 'utf8').split(dataFolder).length - 1,
     namespaces: there.filter((name) => namespaces.includes(name)),
     groups: groups.flatMap(namesIn).filter((name) => /^[0-9a-f]{32}$/.test(name)),
-    processes: marked().length,
+    processes: firstProcesses(MARK).length,
   };
 }
 
 function countsOf({ mounts, namespaces, groups, processes }: Remains): Record<keyof Remains, number> {
   return { mounts, namespaces: namespaces.length, groups: groups.length, processes };
-}
-
-/** The first processes of containers, by the machine's own numbers. */
-function marked(): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((name) => {
-      try {
-        const inner = /^NSpid:.*\t1$/m.test(readFileSync(`/proc/${name}/status`, 'utf8'));
-        return inner && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(MARK);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
 }
 
 describe('real tasks under faults', { skip: noRealTasks, timeout: 600_000 }, () => {
@@ -149,7 +135,7 @@ describe('real tasks under faults', { skip: noRealTasks, timeout: 600_000 }, () 
       ]);
       await writeFile(armed, '0');
       if (went === 'gone') {
-        assert.ok(marked().length >= 2, `killed at step ${at}: ${marked().length} tasks run`);
+        assert.ok(firstProcesses(MARK).length >= 2, `killed at step ${at}: ${firstProcesses(MARK).length} tasks run`);
         await world.server.restart();
         const { services: [service] = [] } = await world.client.send(new DescribeServicesCommand({ services: ['web'] }));
         const now = (await tasks()).map(({ containers }) => containers?.[0]?.imageDigest);
@@ -184,7 +170,7 @@ describe('real tasks under faults', { skip: noRealTasks, timeout: 600_000 }, () 
     });
     const killed = await world.start('alone');
     await world.running(killed);
-    process.kill(marked()[0] ?? 0, 'SIGKILL');
+    process.kill(firstProcesses(MARK)[0] ?? 0, 'SIGKILL');
     const first = await world.ended(killed);
     // It had not run for the attempt period, so it is not run again.
     assert.deepEqual(
@@ -194,7 +180,7 @@ describe('real tasks under faults', { skip: noRealTasks, timeout: 600_000 }, () 
 
     const orphaned = await world.start('alone');
     await world.running(orphaned);
-    const [init = 0] = marked();
+    const [init = 0] = firstProcesses(MARK);
     const parent = Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${init}/status`, 'utf8'))?.[1]);
     assert.ok(parent > 1);
     process.kill(parent, 'SIGKILL');

@@ -43,7 +43,7 @@ export function endWithBytes(response: ServerResponse, bytes: Uint8Array): void 
 
 /** As many answers in one turn of the event loop mean that the next turn has many, too. */
 const CROWD = 4;
-/** Answers of this turn that wait for its end. */
+/** Answers of this turn that wait for its end: of the process, as the turn is. */
 const waiting: (() => void)[] = [];
 let answered = 0;
 let answeredBefore = 0;
