@@ -1,4 +1,4 @@
-import { chmod, rm, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Transaction } from 'kysely';
@@ -268,9 +268,12 @@ function hostAndPort(host: string, port: number): string {
 }
 
 /** For its owner's eyes only: it holds the first key. */
+/** Whole or not at all: the command line may read it at any moment. */
 async function writeSecret(path: string, value: object): Promise<void> {
-  await writeFile(path, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 });
-  await chmod(path, 0o600);
+  const unfinished = `${path}.new`;
+  await rm(unfinished, { force: true });
+  await writeFile(unfinished, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 });
+  await rename(unfinished, path);
 }
 
 function runQuietly(log: Logger, what: string, work: () => Promise<unknown>): void {
