@@ -18,6 +18,7 @@ const MAX_PAGES = 100_000;
 /** A real AWS account, or what AWS_ENDPOINT_URL puts in its place, as the aws command would reach it. */
 export interface AwsAccount {
   readonly region: string;
+  readonly endpoints: Readonly<Record<Service, URL>>;
   /** Raises CommandFailure; its kind `not-found` is for what is not there. */
   call(service: Service, operation: string, input: JsonObject): Promise<JsonObject>;
   /** The objects, or the strings, below `member` of all pages. */
@@ -84,6 +85,7 @@ export function createAccount(
   };
   return {
     region,
+    endpoints,
     call,
     list: async (...request) => (await pages(...request)).filter(isJsonObject),
     listTexts: async (...request) => (await pages(...request)).filter((item): item is string => typeof item === 'string'),

@@ -1,12 +1,13 @@
 import { isDigest, shortDigest } from '../core/digest.ts';
-import { isJsonObject, type JsonObject } from '../core/json.ts';
-import { isTag } from '../core/tag.ts';
-import { createAccount, openAwsAccount, type AwsAccount } from './aws-account.ts';
+import type { JsonObject } from '../core/json.ts';
+import { createAccount, openAwsAccount } from './aws-account.ts';
+import { readRegistryHosts, repositoryWithoutHost } from './aws-hosts.ts';
 import { CommandFailure, jsonOption, UsageError, writeJson, writeLine, type Command, type CommandContext } from './command.ts';
 import { printable } from './format.ts';
 import { readEcsUses, type Use } from './in-use-ecs.ts';
 import { readDockerUses, readKubernetesUses } from './in-use-elsewhere.ts';
 import { compareUses, type RegistryOf, type UsedImage } from './in-use-registry.ts';
+import { tagAll } from './in-use-tags.ts';
 import { nameOperands, parseRepository, textOption } from './operands.ts';
 import { keysOf } from './pin-client.ts';
 import { connect, type ServerConnection } from './server-connection.ts';
@@ -33,7 +34,11 @@ export const inUseCommand: Command = {
     docker: { type: 'boolean', help: 'the containers of a Docker host (DOCKER_HOST)' },
     hold: { type: 'boolean', help: 'hold here what was found, so that nothing deletes it' },
     ttl: { type: 'string', value: 'TIME', help: `how long to hold it (default ${DEFAULT_TTL}); again: renewed` },
-    tag: { type: 'string', value: 'PATTERN', help: 'tag what was found: Prod-{tag}; also {environment}' },
+    tag: {
+      type: 'string',
+      value: 'PATTERN',
+      help: 'tag what was found: Prod-{tag}, or Prod- and its digest where it has no tag; also {environment}',
+    },
     json: jsonOption,
   },
   examples: [
@@ -55,8 +60,7 @@ export const inUseCommand: Command = {
 
     const registry = isAws ? await openAws(context) : await openOwn(context);
     try {
-      const only =
-        name === undefined || registry.server === undefined ? name : parseRepository(name, registry.server.registryHost);
+      const only = name === undefined ? undefined : repositoryIn(registry, name);
       const uses = await readUses(context, options, registry);
       const images = await compareUses(uses, registry, only, context.now());
       const done = {
@@ -71,12 +75,18 @@ export const inUseCommand: Command = {
   },
 };
 
+function repositoryIn({ server, isHost }: RegistryOf, name: string): string {
+  return server === undefined ? repositoryWithoutHost(name, isHost) : parseRepository(name, server.registryHost);
+}
+
 async function openAws(context: CommandContext): Promise<RegistryOf> {
   const account = await openAwsAccount(context);
-  const isEcr = (host: string): boolean => /^\d{12}\.dkr[.-]ecr(?:-fips)?\.[a-z0-9-]+\./.test(host);
-  // What stands in Amazon's place names its registry as it likes.
-  const isStandIn = Boolean(context.env['AWS_ENDPOINT_URL'] || context.env['AWS_ENDPOINT_URL_ECR']);
-  return { account, isHost: (host) => (isEcr(host) && host.includes(`.${account.region}.`)) || isStandIn };
+  try {
+    return { account, isHost: await readRegistryHosts(context, account) };
+  } catch (error) {
+    account.close();
+    throw error;
+  }
 }
 
 async function openOwn(context: CommandContext): Promise<RegistryOf & { server: ServerConnection }> {
@@ -140,52 +150,6 @@ async function holdAll(server: ServerConnection, images: readonly UsedImage[], t
     }
   }
   return holds;
-}
-
-/** Tags each digest that is needed; a tag that it has already is fine, one that another image has is not touched. */
-async function tagAll(account: AwsAccount, images: readonly UsedImage[], pattern: string): Promise<JsonObject[]> {
-  const tagged: JsonObject[] = [];
-  for (const { repository, digest, tag, tags, environments } of images) {
-    const from = tag !== undefined && tags.includes(tag) ? tag : tags[0];
-    if (digest === undefined || from === undefined) continue;
-    const wanted = environments.length === 0 || !pattern.includes('{environment}') ? [''] : environments;
-    for (const environment of wanted) {
-      const name = pattern.replaceAll('{tag}', from).replaceAll('{environment}', environment);
-      if (!isTag(name)) throw new UsageError(`--tag gives "${printable(name.slice(0, 140))}", which is not a tag.`);
-      if (tags.includes(name)) continue;
-      const other = await findTag(account, repository, name);
-      if (other !== undefined && other !== digest)
-        throw new CommandFailure(`In ${repository} the tag ${name} is on ${other} already; it was not moved to ${digest}.`);
-      const answer = await account.call('ecr', 'BatchGetImage', {
-        repositoryName: repository,
-        imageIds: [{ imageDigest: digest }],
-      });
-      const found = Array.isArray(answer['images']) ? answer['images'].filter(isJsonObject)[0] : undefined;
-      if (found === undefined) continue;
-      const { imageManifest, imageManifestMediaType } = found;
-      if (typeof imageManifest !== 'string') continue;
-      await account.call('ecr', 'PutImage', {
-        repositoryName: repository,
-        imageTag: name,
-        imageManifest,
-        imageDigest: digest,
-        ...(typeof imageManifestMediaType === 'string' ? { imageManifestMediaType } : {}),
-      });
-      tagged.push({ repository, digest, tag: name });
-    }
-  }
-  return tagged;
-}
-
-async function findTag(account: AwsAccount, repositoryName: string, imageTag: string): Promise<string | undefined> {
-  try {
-    const answer = await account.call('ecr', 'DescribeImages', { repositoryName, imageIds: [{ imageTag }] });
-    const first = Array.isArray(answer['imageDetails']) ? answer['imageDetails'][0] : undefined;
-    return isJsonObject(first) ? cell(first, 'imageDigest') : undefined;
-  } catch (error) {
-    if (error instanceof CommandFailure && error.kind === 'not-found') return undefined;
-    throw error;
-  }
 }
 
 function show(

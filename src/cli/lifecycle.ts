@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
 import type { PreviewDocument } from '../lifecycle/preview-document.ts';
 import { openAwsAccount } from './aws-account.ts';
+import { readRegistryHosts, repositoryWithoutHost } from './aws-hosts.ts';
 import {
   CommandFailure,
   jsonOption,
@@ -283,7 +284,7 @@ async function readPreview(
   if (options['aws'] === true) {
     const account = await openAwsAccount(context);
     try {
-      const repositoryName = name.replace(/^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?\//, '');
+      const repositoryName = repositoryWithoutHost(name, await readRegistryHosts(context, account));
       const text = policy ?? cell(await account.call('ecr', 'GetLifecyclePolicy', { repositoryName }), 'lifecyclePolicyText');
       return previewElsewhere(repositoryName, text, await readAwsImages(account, repositoryName), context.now());
     } finally {
