@@ -87,7 +87,10 @@ export async function startHoldfast(test: Cleanup, env: Record<string, string> =
     ...env,
     HOLDFAST_DATA: dataFolder,
   };
-  let running = await launch({ ...world, HOLDFAST_PORT: env['HOLDFAST_PORT'] ?? '0' });
+  let running = await launch({ ...world, HOLDFAST_PORT: env['HOLDFAST_PORT'] ?? '0' }).catch(async (error: unknown) => {
+    await rm(dataFolder, { recursive: true });
+    throw error;
+  });
   test.after(async () => {
     await running.end('SIGKILL');
     await endContainers(dataFolder);
