@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../test/support/free-port.ts';
 
@@ -41,10 +42,10 @@ export async function startHoldfast(
   const url = `http://127.0.0.1:${port}`;
   await answers(`${url}/v2/`, child);
   const startMs = performance.now() - started;
-  const { accessKeyId, secretAccessKey } = JSON.parse(readFileSync(join(folder, 'server.json'), 'utf8')) as Record<
-    string,
-    string
-  >;
+  // The first answer may come before the file with the key.
+  const file = join(folder, 'server.json');
+  while (!existsSync(file)) await wait(5);
+  const { accessKeyId, secretAccessKey } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
   const { ECR } = await import('@aws-sdk/client-ecr');
   const ecr = new ECR({
     endpoint: url,
@@ -121,7 +122,7 @@ async function answers(url: string, child: ChildProcess): Promise<void> {
     const response = await fetch(url).catch(() => undefined);
     await response?.arrayBuffer();
     if (response !== undefined) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await wait(5);
   }
 }
 
