@@ -31,7 +31,7 @@ testContainerEngine('oci', async (t) => {
     const engine = opened.at(-1) as ContainerEngine;
     for (const { taskId } of await engine.list()) await engine.remove(taskId);
     await engine.close();
-    await fs.rm(folder, { recursive: true, force: true });
+    await fs.rm(folder, { recursive: true, force: true, maxRetries: 20 });
   });
   return {
     engine: await open(),

@@ -27,7 +27,7 @@ describe('pulling images', { skip, timeout: 60_000 }, () => {
   });
   after(async () => {
     await layers.close();
-    await fs.rm(folder, { recursive: true, force: true });
+    await fs.rm(folder, { recursive: true, force: true, maxRetries: 20 });
   });
 
   interface Made {

@@ -10,7 +10,7 @@ import { openLayerStore } from './layer-store.ts';
 
 test('a layer that was not flushed when the server was killed is good for this run of the machine, and for no other', async (t) => {
   const folder = await fs.mkdtemp(join(tmpdir(), 'holdfast-layers-'));
-  t.after(() => fs.rm(folder, { recursive: true }));
+  t.after(() => fs.rm(folder, { recursive: true, maxRetries: 20 }));
   const write = async (content: string): Promise<{ diffId: Digest; path: string }> => {
     const diffId = digestOf(content);
     const path = join(folder, 'layers', diffId.replace(':', '-'));

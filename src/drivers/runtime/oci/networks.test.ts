@@ -48,7 +48,7 @@ describe('networks of containers', { skip, timeout: 120_000 }, () => {
     for (const id of used) await engine.remove(id);
     await engine.close();
     server.close();
-    await fs.rm(folder, { recursive: true, force: true });
+    await fs.rm(folder, { recursive: true, force: true, maxRetries: 20 });
   });
 
   function newTask(mode: TaskSpec['networkMode'], containers: ContainerSpec[]): TaskSpec {

@@ -62,7 +62,7 @@ describe('containers by crun or runc', { skip, timeout: 120_000 }, () => {
   after(async () => {
     for (const id of used) await engine.remove(id);
     await engine.close();
-    await fs.rm(folder, { recursive: true, force: true });
+    await fs.rm(folder, { recursive: true, force: true, maxRetries: 20 });
   });
 
   async function exitOf(task: TaskSpec, name = 'a'): Promise<ContainerExit> {

@@ -28,7 +28,7 @@ async function setUp(t: TestContext): Promise<Bench> {
   process.env['PATH'] = `${folder}/bin:${path}`;
   t.after(async () => {
     process.env['PATH'] = path;
-    await fs.rm(folder, { recursive: true, force: true });
+    await fs.rm(folder, { recursive: true, force: true, maxRetries: 20 });
   });
   const nothing = (): void => undefined;
   const warn = (message: string, facts?: Record<string, unknown>): void =>
