@@ -2,13 +2,15 @@ import type { Kysely } from 'kysely';
 import type { Digest } from '../core/digest.ts';
 import { breathe } from '../registry/collection-pass.ts';
 import { chunksOf } from '../registry/image-rows.ts';
+import { withEntries, withReferrers } from './followers.ts';
 import type { StoredLifecycleImage } from './read-images.ts';
 import type { LifecycleTables } from './schema.ts';
+import { byTheWay } from './steps.ts';
 
 export interface BytesFreed {
   /** Of blobs that no other image needs, in whatever repository: each counted once. */
   bytes: number;
-  /** Referrers of the images that go: they follow them. */
+  /** Referrers of the images that go, and that follow them: nobody has tagged, held or listed them. */
   referrers: number;
   /** Entries of indexes that go and that no other index lists: plain images from then on, which a later run judges. */
   entries: number;
@@ -25,8 +27,8 @@ export async function readBytesFreed(
   images: readonly StoredLifecycleImage[],
   going: ReadonlySet<Digest>,
 ): Promise<BytesFreed> {
-  const now = withReferrers(images, going);
-  const later = withReferrers(images, withEntries(images, now));
+  const now = await byTheWay(withReferrers(images, going));
+  const later = await byTheWay(withReferrers(images, await byTheWay(withEntries(images, now))));
   const isNow = ({ digest }: StoredLifecycleImage): boolean => now.has(digest);
   const isEntry = ({ digest }: StoredLifecycleImage): boolean => later.has(digest) && !now.has(digest);
 
@@ -94,30 +96,4 @@ async function findUnused(
     await breathe();
   }
   return (digest) => unused.has(digest);
-}
-
-function withReferrers(images: readonly StoredLifecycleImage[], going: ReadonlySet<Digest>): Set<Digest> {
-  const all = new Set(going);
-  const referrers = images.filter(({ subject }) => subject !== undefined);
-  for (let before = -1; before !== all.size;) {
-    before = all.size;
-    for (const { digest, subject } of referrers) if (subject !== undefined && all.has(subject)) all.add(digest);
-  }
-  return all;
-}
-
-function withEntries(images: readonly StoredLifecycleImage[], going: ReadonlySet<Digest>): Set<Digest> {
-  const all = new Set(going);
-  const indexes = images.filter(({ children }) => children !== undefined);
-  if (indexes.length === 0) return all;
-  const present = new Set(images.map(({ digest }) => digest));
-  for (let before = -1; before !== all.size;) {
-    before = all.size;
-    const kept = new Set(indexes.filter(({ digest }) => !all.has(digest)).flatMap(({ children }) => children ?? []));
-    for (const { digest, children = [] } of indexes) {
-      if (!all.has(digest)) continue;
-      for (const child of children) if (present.has(child) && !kept.has(child)) all.add(child);
-    }
-  }
-  return all;
 }

@@ -153,6 +153,9 @@ function pushTo<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   else known.push(value);
 }
 
+/** Of those who need an image, so many are told: a task each, there may be ten thousand. */
+const MOST_HOLDERS = 100;
+
 /** A hold on an index is one on all that it lists, directly or through others. */
 async function addHolders(
   database: Kysely<LifecycleTables>,
@@ -171,7 +174,10 @@ async function addHolders(
       const image = byDigest.get(next);
       if (image === undefined || seen.has(next)) continue;
       seen.add(next);
-      if (image.holders?.includes(name) !== true) image.holders = [...(image.holders ?? []), name];
+      const holders = image.holders ?? [];
+      // What an index lists has been given all that the index was.
+      if (holders.length >= MOST_HOLDERS) continue;
+      if (!holders.includes(name)) image.holders = [...holders, name];
       queue.push(...(image.children ?? []));
     }
   }

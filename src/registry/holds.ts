@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import type { Digest } from '../core/digest.ts';
 import { Fault } from '../core/fault.ts';
 import type { Caller } from '../core/place.ts';
@@ -100,28 +100,28 @@ export async function readLiveHolds(
 
 /** The indexes of the repository that an image is part of, directly or through others. */
 export async function readAncestors(database: Kysely<RegistryTables>, repositoryId: number, digest: Digest): Promise<Digest[]> {
-  const seen = new Set<Digest>([digest]);
-  let level: Digest[] = [digest];
-  while (level.length > 0) {
-    const above: Digest[] = [];
-    for (const chunk of chunksOf(level)) {
-      for (const parent of await readParents(database, repositoryId, chunk)) {
-        if (seen.has(parent)) continue;
-        seen.add(parent);
-        above.push(parent);
-      }
-    }
-    level = above;
-  }
-  seen.delete(digest);
-  return [...seen];
+  // One query, however deep they lie in each other.
+  const { rows } = await sql<{ digest: Digest }>`
+    with recursive above(digest) as (
+      select manifest.digest from manifest_child cross join manifest
+      where manifest_child.digest = ${digest} and manifest.id = manifest_child.manifest_id and manifest.repository_id = ${repositoryId}
+      union
+      select manifest.digest from above cross join manifest_child cross join manifest
+      where manifest_child.digest = above.digest and manifest.id = manifest_child.manifest_id
+        and manifest.repository_id = ${repositoryId})
+    select digest from above`.execute(database);
+  return rows.map((row) => row.digest).filter((above) => above !== digest);
 }
 
-/** The indexes of the repository that list any of the digests, by digest. */
+/**
+ * The indexes of the repository that list any of the digests, by digest. As everywhere where edges lead to images, a cross join:
+ * SQLite keeps its order, and would otherwise begin with all images of the repository.
+ */
 export async function readParents(database: Kysely<RegistryTables>, repositoryId: number, digests: Digest[]): Promise<Digest[]> {
   const rows = await database
     .selectFrom('manifest_child')
-    .innerJoin('manifest', 'manifest.id', 'manifest_child.manifest_id')
+    .crossJoin('manifest')
+    .whereRef('manifest.id', '=', 'manifest_child.manifest_id')
     .select('manifest.digest')
     .distinct()
     .where('manifest_child.digest', 'in', digests)

@@ -53,7 +53,8 @@ export async function archiveImage(
   if (holds.length > 0) throw imageHeld(repository, digest, holds);
   const parent = await transaction
     .selectFrom('manifest_child')
-    .innerJoin('manifest', 'manifest.id', 'manifest_child.manifest_id')
+    .crossJoin('manifest')
+    .whereRef('manifest.id', '=', 'manifest_child.manifest_id')
     .select('manifest.digest')
     .where('manifest_child.digest', '=', digest)
     .where('manifest.repository_id', '=', repository.id)

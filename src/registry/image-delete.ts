@@ -117,7 +117,8 @@ export async function deleteImages(
   const now = context.clock.now();
   const entries = await transaction
     .selectFrom('manifest_child')
-    .innerJoin('manifest', 'manifest.id', 'manifest_child.manifest_id')
+    .crossJoin('manifest')
+    .whereRef('manifest.id', '=', 'manifest_child.manifest_id')
     .select('manifest_child.digest')
     .distinct()
     .where('manifest_child.digest', 'in', digests)

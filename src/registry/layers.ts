@@ -80,7 +80,8 @@ export function createLayers(context: BlobContext, limits: { layerLimit?: number
     async isReferenced(repository, digest) {
       const row = await meta.read
         .selectFrom('manifest_blob')
-        .innerJoin('manifest', 'manifest.id', 'manifest_blob.manifest_id')
+        .crossJoin('manifest')
+        .whereRef('manifest.id', '=', 'manifest_blob.manifest_id')
         .select('manifest.id')
         .where('manifest_blob.digest', '=', digest)
         .where('manifest.repository_id', '=', repository.id)
@@ -117,7 +118,8 @@ export function createLayers(context: BlobContext, limits: { layerLimit?: number
         await readRepository(transaction, repository);
         const reference = await transaction
           .selectFrom('manifest_blob')
-          .innerJoin('manifest', 'manifest.id', 'manifest_blob.manifest_id')
+          .crossJoin('manifest')
+          .whereRef('manifest.id', '=', 'manifest_blob.manifest_id')
           .select('manifest.id')
           .where('manifest_blob.digest', '=', digest)
           .where('manifest.repository_id', '=', repository.id)
