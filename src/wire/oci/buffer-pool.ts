@@ -18,10 +18,10 @@ const KIB = 1024;
  * must fit in little memory, so number and size go down as more is lent; the smallest is lent without bound, because
  * connections are bounded and no pull may wait for another one's slow reader.
  */
-export function createBufferPool(limit = 48 * KIB * KIB): BufferPool {
+export function createBufferPool(limit = 96 * KIB * KIB): BufferPool {
   const tiers = [
-    { bytes: 1024 * KIB, count: 2, until: limit / 8, kept: 2 },
-    { bytes: 256 * KIB, count: 1, until: (limit * 2) / 3, kept: 32 },
+    { bytes: 1024 * KIB, count: 2, until: limit / 16, kept: 2 },
+    { bytes: 512 * KIB, count: 1, until: (limit * 2) / 3, kept: 16 },
     { bytes: 128 * KIB, count: 1, until: limit, kept: 16 },
     { bytes: 64 * KIB, count: 1, until: Infinity, kept: 16 },
   ].map((tier) => ({ ...tier, free: [] as Buffers[] }));
