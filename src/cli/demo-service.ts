@@ -44,7 +44,7 @@ export function isSteady(service: JsonObject): boolean {
   );
 }
 
-/** Looks at the service, and asks every task of it, again and again until it is steady. Raises CommandFailure after half a minute. */
+/** Looks at the service, and asks every task of it, again and again until it is steady and all answer. Raises CommandFailure after half a minute. */
 export async function watch(
   api: AwsApi,
   { now, signal, isReal, onSight }: { now: () => number; signal: AbortSignal; isReal: boolean; onSight: (sight: Sight) => void },
@@ -59,7 +59,8 @@ export async function watch(
     sights.push(sight);
     onSight(sight);
     const isFailed = objectsOf(service['deployments']).some((one) => one['rolloutState'] === 'FAILED');
-    if (isSteady(service)) return sights;
+    // A program runs some moments before it listens.
+    if (isSteady(service) && (total(serving) === sight.running || sight.at > LIMIT_MS)) return sights;
     if (isFailed || sight.at > LIMIT_MS) {
       const events = objectsOf(service['events']).slice(0, 3);
       const stopped = await lastStop(api);
