@@ -29,8 +29,7 @@ export interface ContainerRunner {
 }
 
 export interface RunnerOptions {
-  /** Path of crun or runc for records that name none, and the folder where both keep their own state. */
-  binary: string;
+  /** Where crun and runc keep their own state. */
   stateFolder: string;
   cgroups: Cgroups;
   clock: Clock;
@@ -60,7 +59,7 @@ const ROUND_MILLISECONDS = 2000;
 const SETTLE_MILLISECONDS = 20;
 
 export function createContainerRunner(options: RunnerOptions): ContainerRunner {
-  const { binary, stateFolder, cgroups, clock, log } = options;
+  const { stateFolder, cgroups, clock, log } = options;
   const runs = new Map<string, Run>();
   const own = ownProcessesFile();
   const round = setInterval(() => {
@@ -108,7 +107,7 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
 
   /** For a run whose parent was killed, and could not do it. */
   async function tidy(record: ContainerRecord): Promise<void> {
-    const { code, stderr } = await tryRun(record.runtime ?? binary, ['--root', stateFolder, 'delete', '--force', record.id]);
+    const { code, stderr } = await tryRun(record.runtime, ['--root', stateFolder, 'delete', '--force', record.id]);
     if (code !== 0 && !/does not exist/.test(stderr))
       log.warn('the runtime could not remove a container', { container: record.id, error: stderr.trim().slice(0, 500) });
   }
@@ -161,7 +160,7 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
     const lower = record.layers.length === 0 ? 'empty' : record.layers.map((_, index) => index).join(':');
     const script = [
       `runs/${run.number}`,
-      record.runtime ?? binary,
+      record.runtime,
       stateFolder,
       record.id,
       `lowerdir=${lower},upperdir=upper,workdir=work`,
@@ -228,14 +227,7 @@ export function createContainerRunner(options: RunnerOptions): ContainerRunner {
       const run = runs.get(record.id);
       if (run === undefined || run.observed.end !== undefined) return;
       const all = record.sharesProcesses ? ['--all'] : [];
-      const { code, stderr } = await tryRun(record.runtime ?? binary, [
-        '--root',
-        stateFolder,
-        'kill',
-        ...all,
-        record.id,
-        String(signal),
-      ]);
+      const { code, stderr } = await tryRun(record.runtime, ['--root', stateFolder, 'kill', ...all, record.id, String(signal)]);
       if (code === 0) return;
       look(run);
       if (run.observed.end === undefined && !/not running|no such process|does not exist|already finished/i.test(stderr))

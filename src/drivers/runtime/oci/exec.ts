@@ -10,7 +10,6 @@ import type { ContainerRecord } from './records.ts';
 const LINGER_MILLISECONDS = 500;
 
 export interface ExecInput {
-  binary: string;
   stateFolder: string;
   ids: IdSource;
   record: ContainerRecord;
@@ -23,7 +22,7 @@ export interface ExecInput {
  * runtime itself cannot be run.
  */
 export async function execInContainer(
-  { binary, stateFolder, ids, record, folder }: ExecInput,
+  { stateFolder, ids, record, folder }: ExecInput,
   { command, timeout, outputLimit }: ExecCommand,
 ): Promise<ExecResult> {
   const base = `${folder}/exec-${ids.uuid()}`;
@@ -31,9 +30,13 @@ export async function execInContainer(
   await fs.writeFile(processFile, JSON.stringify({ ...record.process, args: command }), { mode: 0o600 });
   try {
     return await new Promise<ExecResult>((resolve, reject) => {
-      const child = spawn(binary, ['--root', stateFolder, 'exec', '--process', processFile, '--pid-file', pidFile, record.id], {
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
+      const child = spawn(
+        record.runtime,
+        ['--root', stateFolder, 'exec', '--process', processFile, '--pid-file', pidFile, record.id],
+        {
+          stdio: ['ignore', 'pipe', 'pipe'],
+        },
+      );
       const chunks: Buffer[] = [];
       let missing = outputLimit;
       const keep = (chunk: Buffer): void => {
@@ -55,7 +58,9 @@ export async function execInContainer(
       }, timeout);
       child.once('error', (error) => {
         clearTimeout(late);
-        reject(new ContainerError('CannotStartContainerError', `cannot run ${binary}: ${error.message}`, { cause: error }));
+        reject(
+          new ContainerError('CannotStartContainerError', `cannot run ${record.runtime}: ${error.message}`, { cause: error }),
+        );
       });
       const end = (code: number | null): void => {
         clearTimeout(late);

@@ -75,7 +75,6 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
   const tasks = new Map<string, Task>();
   let listener: (exit: ContainerExit) => void = () => undefined;
   const runner = createContainerRunner({
-    binary: runtime.path,
     stateFolder,
     cgroups,
     clock,
@@ -93,7 +92,7 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
     cgroupsPath: `/holdfast/${installation}/${taskId}`,
   });
 
-  for (const { taskId, task, containers } of await records.load()) {
+  for (const { taskId, task, containers } of await records.load(runtime.path)) {
     const record = task ?? emptyRecord(taskId, 'none');
     tasks.set(taskId, { record, containers: new Map(containers.map((container) => [container.name, container])) });
     for (const attachment of [record.attachment, ...containers.map((container) => container.attachment)])
@@ -259,10 +258,7 @@ export async function openOciEngine(options: OciEngineOptions): Promise<Containe
       const record = find(key);
       if (record === undefined || !runner.isRunning(record.id))
         throw new ContainerError('CannotStartContainerError', 'the container does not run');
-      return execInContainer(
-        { binary: record.runtime ?? runtime.path, stateFolder, ids, record, folder: records.containerFolder(key) },
-        command,
-      );
+      return execInContainer({ stateFolder, ids, record, folder: records.containerFolder(key) }, command);
     },
     async list() {
       await adopt();

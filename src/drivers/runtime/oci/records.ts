@@ -26,8 +26,8 @@ export interface ContainerRecord {
   name: string;
   /** 64 hexadecimal digits; also the runtime's name of it. */
   id: string;
-  /** Path of the runtime that runs it: no other one knows of it. Absent in records from before there was a choice. */
-  runtime?: string;
+  /** Path of the runtime that runs it: no other one knows of it. */
+  runtime: string;
   stopSignal: number;
   cgroupsPath: string;
   /** Folders of its layers, from the top down, and what they hide. */
@@ -55,8 +55,11 @@ export interface Records {
   saveContainer(record: ContainerRecord): Promise<void>;
   /** Takes what a container was given away from the disk; it cannot start any more. */
   removeSecrets(record: ContainerRecord): Promise<void>;
-  /** Everything that was saved; halves of what was being made are given as they are, without their record. */
-  load(): Promise<{ taskId: string; task: TaskRecord | undefined; containers: ContainerRecord[] }[]>;
+  /**
+   * Everything that was saved, with `runtime` for containers of which none was written down; halves of what was being made are
+   * given as they are, without their record.
+   */
+  load(runtime: string): Promise<{ taskId: string; task: TaskRecord | undefined; containers: ContainerRecord[] }[]>;
   removeTask(taskId: string): Promise<void>;
 }
 
@@ -83,13 +86,15 @@ export function openRecords(folder: string): Records {
       record.hasSecrets = false;
       await save(`${containerFolder(record)}/container.json`, record);
     },
-    async load() {
+    async load(runtime) {
       const tasks = [];
       for (const taskId of (await names(`${folder}/tasks`)).filter((name) => NAME.test(name))) {
         const containers = [];
         for (const name of (await names(`${taskFolder(taskId)}/containers`)).filter((each) => NAME.test(each))) {
-          const record = await read<ContainerRecord>(`${containerFolder({ taskId, name })}/container.json`);
-          if (record !== undefined) containers.push(record);
+          const record = await read<Omit<ContainerRecord, 'runtime'> & { runtime?: string }>(
+            `${containerFolder({ taskId, name })}/container.json`,
+          );
+          if (record !== undefined) containers.push({ runtime, ...record });
         }
         tasks.push({ taskId, task: await read<TaskRecord>(`${taskFolder(taskId)}/task.json`), containers });
       }
