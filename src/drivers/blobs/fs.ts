@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { digestAlgorithm, digestHex, isDigest, type Digest, type DigestAlgorithm } from '../../core/digest.ts';
 import { Fault } from '../../core/fault.ts';
 import type { Logger } from '../../core/logger.ts';
+import { createTurnstile } from '../../core/turnstile.ts';
 import type { BlobReader, BlobStore } from '../../registry/ports.ts';
 import { createNodeFileSystem, errorCode, type FileSystem, type OpenFile } from './file-system.ts';
 import { createGrowingHash, type GrowingHash } from './growing-hash.ts';
 import { createHashThreads } from './hash-threads.ts';
 import { createSlabs } from './slabs.ts';
-import { createTurnstile } from './turnstile.ts';
 import { writeChunks } from './write-chunks.ts';
 
 export interface FileBlobsOptions {
@@ -55,7 +55,7 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
   const flushed = new Set<string>();
   const live = new Map<string, LiveUpload>();
   const background = new Set<Promise<unknown>>();
-  const syncTurn = createTurnstile(SYNCS);
+  const syncTurns = createTurnstile(SYNCS);
   const slabs = createSlabs();
   const threads = createHashThreads();
   let failed: string | undefined;
@@ -69,7 +69,7 @@ export async function openFileBlobs(options: FileBlobsOptions): Promise<BlobStor
 
   /** Runs one flush. After a failure the kernel may have dropped the pages: asking again would get a false "OK". */
   async function sync(flush: () => Promise<void>, what: string): Promise<void> {
-    await syncTurn(async () => {
+    await syncTurns.pass(async () => {
       if (failed !== undefined) throw new Fault('storage-failed', { reason: failed });
       try {
         await flush();

@@ -25,6 +25,7 @@ async function serve(
   t: TestContext,
   change: (read: BlobReader['read']) => BlobReader['read'] = (read) => read,
   pool = createBufferPool(),
+  bytes = content.length,
 ): Promise<World> {
   const sender = createBlobSender(pool);
   let reads = 0;
@@ -36,8 +37,8 @@ async function serve(
       reads++;
       return content.copy(into as Buffer, 0, position, position + into.length);
     });
-    const reader: BlobReader = { bytes: content.length, stamp: 'x', read, close: async () => void (closed = true) };
-    sender.send(request, response, { digest, bytes: content.length, reader }).then(
+    const reader: BlobReader = { bytes, stamp: 'x', read, close: async () => void (closed = true) };
+    sender.send(request, response, { digest, bytes, reader }).then(
       () => settle(closed ? 'sent' : 'left open'),
       (error: Error) => {
         settle(closed ? error : 'left open');
@@ -123,6 +124,34 @@ test('a client that goes away ends the reading, and reader and buffers are free 
   assert.ok((await done) !== 'left open');
   assert.equal(pool.lent, 0);
   assert.ok(reads() <= 7);
+});
+
+test('clients that do not read hold up nobody', async (t) => {
+  const bytes = 32 * 1024 * 1024;
+  const { url, port, pool } = await serve(t, () => async (into) => into.fill('x').length, undefined, bytes);
+  const stalled = Array.from({ length: 5 }, () => connect(port, '127.0.0.1'));
+  for (const socket of stalled) {
+    socket.on('error', () => {});
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(socket, 'readable');
+  }
+  assert.equal((await (await fetch(url)).arrayBuffer()).byteLength, bytes);
+  assert.ok(pool.lent >= 5 * 512 * 1024, 'those five still have theirs');
+  for (const socket of stalled) socket.destroy();
+});
+
+test('a blob that cannot be read in the middle ends the connection, and what was on its way with it', async (t) => {
+  const { port, over, pool } = await serve(t, (read) => async (into, position) => {
+    if (position > 0) throw new Error('disk');
+    return read(into, position);
+  });
+  const done = over();
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  assert.match(String(await done), /disk/);
+  assert.equal(pool.lent, 0);
+  socket.destroy();
 });
 
 test('a blob that cannot be read is an error before anything is sent', async (t) => {
