@@ -1,13 +1,15 @@
 /**
- * `npm run bench [-- WORD...]`: every benchmark, or those whose folder has one of the words in its name. Prints as it goes
- * and writes bench/results.md. A benchmark is a folder with a `bench.ts` that exports `run(report)`.
+ * `npm run bench [-- WORD...] [--peer URL]`: every benchmark, or those whose folder has one of the words in its name. Prints
+ * as it goes and writes bench/results.md. `--peer` is one more registry, already running, to measure beside. A benchmark is
+ * a folder with a `bench.ts` that exports `run(report, options)`.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { machine, type Report } from './report.ts';
 
 const here = new URL('.', import.meta.url);
 const results = new URL('results.md', here);
-const words = process.argv.slice(2);
+const { values: options, positionals: words } = parseArgs({ allowPositionals: true, options: { peer: { type: 'string' } } });
 const folders = readdirSync(here, { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && existsSync(new URL(`${entry.name}/bench.ts`, here)))
   .map(({ name }) => name)
@@ -28,8 +30,10 @@ for (const name of chosen) {
       rows.push(`| ${what} | ${value} | ${detail} |`);
     },
   };
-  const { run } = (await import(new URL(`${name}/bench.ts`, here).href)) as { run(report: Report): Promise<void> };
-  await run(report);
+  const { run } = (await import(new URL(`${name}/bench.ts`, here).href)) as {
+    run(report: Report, options: { peer?: string }): Promise<void>;
+  };
+  await run(report, options);
   sections.set(
     name,
     [

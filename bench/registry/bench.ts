@@ -14,8 +14,9 @@ import {
   pushStreamed,
   startUpload,
   type Blob,
+  type LoadResult,
 } from './clients.ts';
-import { memoryOf, resetPeak, startBareServer, startDockerRegistry, startHoldfast, type Peer } from './peers.ts';
+import { memoryOf, resetPeak, runningRegistry, startBareServer, startDockerRegistry, startHoldfast, type Peer } from './peers.ts';
 
 const ROUNDS = Number(process.env['HOLDFAST_BENCH_ROUNDS'] ?? 5);
 const GIB = 1024 ** 3;
@@ -24,15 +25,16 @@ const REPOSITORY = 'bench';
 
 /**
  * Beside Debian's docker-registry, in turns on the same machine, with our authentication and flushes on. Each figure is the
- * median of five rounds, as a ratio.
+ * median of five rounds, as a ratio. `peer` is the address of one more registry, beside which the same is measured.
  */
-export async function run(report: Report): Promise<void> {
+export async function run(report: Report, { peer }: { peer?: string }): Promise<void> {
   if (findTool('docker-registry') === undefined || findTool('curl') === undefined)
     throw new Error('needs docker-registry and curl: sh scripts/setup.sh test');
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-blobs-'));
   const ours = await startHoldfast([REPOSITORY, 'tags', 'empty']);
-  const theirs = await startDockerRegistry();
+  const theirs = [await startDockerRegistry()];
   try {
+    if (peer !== undefined) theirs.push(await runningRegistry(peer));
     await starts(report, ours);
     report.row('memory when idle', mib(memoryOf(ours.processId ?? 0).now), 'promised: 110 MiB');
     const large = await pushes(report, ours, theirs, folder);
@@ -41,8 +43,7 @@ export async function run(report: Report): Promise<void> {
     await besidePush(report, ours, folder);
     await manyTags(report, ours);
   } finally {
-    await ours.close();
-    await theirs.close();
+    for (const each of [ours, ...theirs]) await each.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -62,7 +63,7 @@ async function starts(report: Report, first: { startMs: number }): Promise<void>
   );
 }
 
-async function pushes(report: Report, ours: Peer, theirs: Peer, folder: string): Promise<Blob> {
+async function pushes(report: Report, ours: Peer, theirs: Peer[], folder: string): Promise<Blob> {
   const ways = [
     ['monolithic', pushMonolithic],
     ['streamed', pushStreamed],
@@ -71,26 +72,14 @@ async function pushes(report: Report, ours: Peer, theirs: Peer, folder: string):
   const path = join(folder, 'large');
   let blob: Blob | undefined;
   for (const [name, push] of ways) {
-    const seconds: Record<'ours' | 'theirs', number[]> = { ours: [], theirs: [] };
-    for (let round = 0; round < ROUNDS; round++) {
+    const seconds = await inTurns([...theirs, ours], async (peer, isFirst) => {
       // New bytes each time: nobody may say that the blob is there already.
-      blob = makeBlob(path, GIB);
+      if (isFirst || blob === undefined) blob = makeBlob(path, GIB);
       // Who comes second finds the disk busy with the bytes of the first.
-      const turns = [
-        ['theirs', theirs],
-        ['ours', ours],
-      ] as const;
-      for (const [who, peer] of round % 2 === 0 ? turns : turns.toReversed()) {
-        settleDisk();
-        seconds[who].push(await push(peer, REPOSITORY, blob));
-      }
-    }
-    const [a, b] = [median(seconds.ours), median(seconds.theirs)];
-    report.row(
-      `push of 1 GiB, ${name}`,
-      ratio(1 / a, 1 / b),
-      `${(1024 / a).toFixed(0)} and ${(1024 / b).toFixed(0)} MiB/s; promised: x2`,
-    );
+      settleDisk();
+      return push(peer, REPOSITORY, blob);
+    });
+    rates(report, `push of 1 GiB, ${name}`, 1024, seconds, ours, theirs, 'promised: x2');
   }
   if (blob === undefined) throw new Error('no rounds');
   return blob;
@@ -101,68 +90,76 @@ function settleDisk(): void {
   if (spawnSync('sync').status !== 0) throw new Error('sync failed');
 }
 
-async function pulls(report: Report, ours: Peer, theirs: Peer, large: Blob, folder: string): Promise<void> {
-  const one = await inTurns(ours, theirs, (peer) => pull(peer, REPOSITORY, large));
-  report.row(
-    'pull of 1 GiB',
-    ratio(1 / one.ours, 1 / one.theirs),
-    `${(1024 / one.ours).toFixed(0)} and ${(1024 / one.theirs).toFixed(0)} MiB/s; promised: x1.6`,
-  );
+async function pulls(report: Report, ours: Peer, theirs: Peer[], large: Blob, folder: string): Promise<void> {
+  const all = [...theirs, ours];
+  const one = await inTurns(all, (peer) => pull(peer, REPOSITORY, large));
+  rates(report, 'pull of 1 GiB', 1024, one, ours, theirs, 'promised: x1.6');
 
   const blobs: Blob[] = [];
   for (let n = 0; n < 100; n++) {
     const blob = makeBlob(join(folder, 'small'), 10 * MIB);
-    for (const peer of [ours, theirs]) await pushMonolithic(peer, REPOSITORY, blob);
+    for (const peer of all) await pushMonolithic(peer, REPOSITORY, blob);
     blobs.push(blob);
   }
-  for (const peer of [ours, theirs]) resetPeak(peer.processId ?? 0);
-  const all = await inTurns(ours, theirs, (peer) => pullParallel(peer, REPOSITORY, blobs, join(folder, 'curl.config')));
-  const peaks = [ours, theirs].map((peer) => memoryOf(peer.processId ?? 0).peak);
-  report.row(
-    '100 parallel pulls of 10 MiB',
-    ratio(1 / all.ours, 1 / all.theirs),
-    `${(1000 / all.ours).toFixed(0)} and ${(1000 / all.theirs).toFixed(0)} MiB/s; promised: x1.5`,
-  );
-  report.row(
-    'peak memory of those pulls',
-    ratio(peaks[0] ?? NaN, peaks[1] ?? NaN),
-    `${mib(peaks[0] ?? NaN)} and ${mib(peaks[1] ?? NaN)}; promised: x0.4 at most`,
-  );
+  for (const { processId } of all) if (processId !== undefined) resetPeak(processId);
+  const many = await inTurns(all, (peer) => pullParallel(peer, REPOSITORY, blobs, join(folder, 'curl.config')));
+  rates(report, '100 parallel pulls of 10 MiB', 1000, many, ours, theirs, 'promised: x1.5');
+  for (const peer of theirs) {
+    // Only of a process on this machine can it be said.
+    if (peer.processId === undefined) continue;
+    const [a, b] = [ours, peer].map(({ processId = 0 }) => memoryOf(processId).peak);
+    report.row(
+      `peak memory of those pulls${beside(peer)}`,
+      ratio(a ?? NaN, b ?? NaN),
+      `${mib(a ?? NaN)} and ${mib(b ?? NaN)}; promised: x0.4 at most`,
+    );
+  }
 }
 
-async function requests(report: Report, ours: Peer, theirs: Peer): Promise<void> {
-  const digests: Record<string, string> = {};
-  for (const peer of [ours, theirs]) digests[peer.name] = await pushSmallImage(peer, REPOSITORY, 'latest');
+/** A row for each peer: how many MiB a second, when `mebibytes` took these seconds. */
+function rates(
+  report: Report,
+  what: string,
+  mebibytes: number,
+  seconds: Map<Peer, number>,
+  ours: Peer,
+  theirs: Peer[],
+  promise: string,
+): void {
+  const a = mebibytes / (seconds.get(ours) ?? NaN);
+  for (const peer of theirs) {
+    const b = mebibytes / (seconds.get(peer) ?? NaN);
+    report.row(`${what}${beside(peer)}`, ratio(a, b), `${a.toFixed(0)} and ${b.toFixed(0)} MiB/s; ${promise}`);
+  }
+}
+
+/** The promises are about docker-registry, which is not named in every row. */
+function beside({ name }: Peer): string {
+  return name === 'docker-registry' ? '' : `, beside ${name}`;
+}
+
+async function requests(report: Report, ours: Peer, theirs: Peer[]): Promise<void> {
+  const all = [...theirs, ours];
+  const digests = new Map<Peer, string>();
+  for (const peer of all) digests.set(peer, await pushSmallImage(peer, REPOSITORY, 'latest'));
   for (const [name, method, path] of [
     ['manifest GET by tag', 'GET', () => `/v2/${REPOSITORY}/manifests/latest`],
-    ['HEAD of a blob', 'HEAD', (peer: Peer) => `/v2/${REPOSITORY}/blobs/${digests[peer.name]}`],
+    ['HEAD of a blob', 'HEAD', (peer: Peer) => `/v2/${REPOSITORY}/blobs/${digests.get(peer)}`],
   ] as const) {
-    const found: Record<string, { perSecond: number[]; median: number[]; p99: number[] }> = {};
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const peer of [theirs, ours]) {
-        const result = await load(peer, method, path(peer), 4);
-        const rows = (found[peer.name] ??= { perSecond: [], median: [], p99: [] });
-        rows.perSecond.push(result.perSecond);
-        rows.median.push(result.median);
-        rows.p99.push(result.p99);
-      }
+    const found = new Map<Peer, LoadResult[]>();
+    for (let round = 0; round < ROUNDS; round++)
+      for (const peer of all) found.set(peer, [...(found.get(peer) ?? []), await load(peer, method, path(peer), 4)]);
+    const middle = (peer: Peer, figure: keyof LoadResult): number => median((found.get(peer) ?? []).map((each) => each[figure]));
+    for (const peer of theirs) {
+      const [a, b] = [middle(ours, 'perSecond'), middle(peer, 'perSecond')];
+      report.row(`${name}${beside(peer)}`, ratio(a, b), `${a.toFixed(0)} and ${b.toFixed(0)} a second; promised: x8`);
+      const [slowest, usual] = [middle(ours, 'p99'), middle(peer, 'median')];
+      report.row(
+        `${name}, our p99 to their median${beside(peer)}`,
+        ratio(slowest, usual),
+        `${slowest.toFixed(1)} and ${usual.toFixed(1)} ms; promised: below x1`,
+      );
     }
-    const [a, b] = [found[ours.name], found[theirs.name]].map((rows) => ({
-      perSecond: median(rows?.perSecond ?? []),
-      median: median(rows?.median ?? []),
-      p99: median(rows?.p99 ?? []),
-    }));
-    if (a === undefined || b === undefined) throw new Error('no rounds');
-    report.row(
-      name,
-      ratio(a.perSecond, b.perSecond),
-      `${a.perSecond.toFixed(0)} and ${b.perSecond.toFixed(0)} a second; promised: x8`,
-    );
-    report.row(
-      `${name}, our p99 to their median`,
-      ratio(a.p99, b.median),
-      `${a.p99.toFixed(1)} and ${b.median.toFixed(1)} ms; promised: below x1`,
-    );
   }
 }
 
@@ -262,19 +259,14 @@ async function fillTags(peer: Peer, from: number, to: number): Promise<void> {
   }
 }
 
-async function inTurns(
-  ours: Peer,
-  theirs: Peer,
-  measure: (peer: Peer) => Promise<number>,
-): Promise<{ ours: number; theirs: number }> {
-  const times = { ours: [] as number[], theirs: [] as number[] };
-  const turns = [
-    ['theirs', theirs],
-    ['ours', ours],
-  ] as const;
-  for (let round = 0; round < ROUNDS; round++)
-    for (const [who, peer] of round % 2 === 0 ? turns : turns.toReversed()) times[who].push(await measure(peer));
-  return { ours: median(times.ours), theirs: median(times.theirs) };
+/** The median seconds of each peer; every second round begins from the other end. */
+async function inTurns(peers: Peer[], measure: (peer: Peer, isFirst: boolean) => Promise<number>): Promise<Map<Peer, number>> {
+  const times = new Map<Peer, number[]>(peers.map((peer) => [peer, []]));
+  for (let round = 0; round < ROUNDS; round++) {
+    const turns = round % 2 === 0 ? peers : peers.toReversed();
+    for (const peer of turns) times.get(peer)?.push(await measure(peer, peer === turns[0]));
+  }
+  return new Map([...times].map(([peer, each]) => [peer, median(each)]));
 }
 
 const mediaType = 'application/vnd.oci.image.manifest.v1+json';

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -94,6 +94,25 @@ export async function startDockerRegistry(): Promise<Peer> {
     ...(child.pid === undefined ? {} : { processId: child.pid }),
     close: () => end(child, folder),
   };
+}
+
+/** A registry that somebody else has started. `address` may carry a user and a password. */
+export async function runningRegistry(address: string): Promise<Peer> {
+  const { origin, host, port, username, password } = new URL(address);
+  const basic = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+  const headers: Record<string, string> = username === '' ? {} : { Authorization: `Basic ${basic}` };
+  const response = await fetch(`${origin}/v2/`, { headers });
+  if (!response.ok) throw new Error(`${origin}/v2/ gave ${response.status}: a registry that answers there is needed`);
+  await response.arrayBuffer();
+  const processId = listenerOn(port);
+  return { name: host, url: origin, headers, ...(processId === undefined ? {} : { processId }), close: async () => {} };
+}
+
+/** The process that listens on a port of this machine, when it may be known. */
+function listenerOn(port: string): number | undefined {
+  const { stdout } = spawnSync('ss', ['-Hltnp', `sport = :${port}`], { encoding: 'utf8' });
+  const found = /pid=(\d+)/.exec(stdout ?? '')?.[1];
+  return found === undefined ? undefined : Number(found);
 }
 
 /** node:http with an answer of a manifest's size, and nothing else. */
