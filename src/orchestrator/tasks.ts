@@ -42,7 +42,7 @@ export interface Tasks {
   liveOfService(serviceId: number): Promise<TaskRow[]>;
   /** Takes up the tasks of the life before, and forgets those that stopped long ago. */
   start(): Promise<void>;
-  /** Resolves when every snapshot that has come in is written. */
+  /** Resolves when every snapshot that has come in is written, every launch is done, and what is to be forgotten is. */
   settled(): Promise<void>;
   close(): Promise<void>;
 }
@@ -61,6 +61,8 @@ export function createTasks(context: OrchestratorContext): Tasks {
   const hostUse = meta.changes === undefined ? undefined : createHostUse();
   const waiting = new Map<string, ObservedTask>();
   const hasJumped = createJumpDetector(clock);
+  /** Launches, and the look for tasks to forget. */
+  const underWay = new Set<Promise<void>>();
   let pump: Promise<void> | undefined;
   let cancelPatience: (() => void) | undefined;
   let cancelSweep: (() => void) | undefined;
@@ -101,6 +103,16 @@ export function createTasks(context: OrchestratorContext): Tasks {
     ]);
     const arn = taskArn(cluster, cluster.name, id);
     return { cluster, definition, tags: (await tagsOf(meta.read, [arn])).get(arn) ?? {} };
+  }
+
+  /** `settled` waits for it. */
+  async function counted(work: Promise<void>): Promise<void> {
+    underWay.add(work);
+    try {
+      await work;
+    } finally {
+      underWay.delete(work);
+    }
   }
 
   async function launch(task: TaskRow, of?: LaunchedOf): Promise<void> {
@@ -250,7 +262,9 @@ export function createTasks(context: OrchestratorContext): Tasks {
     if (isClosed) return;
     cancelSweep ??= timers.after(milliseconds, () => {
       cancelSweep = undefined;
-      sweep().catch((error: unknown) => log.error('stopped tasks could not be forgotten', { error: describeCauses(error) }));
+      counted(sweep()).catch((error: unknown) =>
+        log.error('stopped tasks could not be forgotten', { error: describeCauses(error) }),
+      );
     });
   }
 
@@ -291,9 +305,9 @@ export function createTasks(context: OrchestratorContext): Tasks {
   }
 
   async function settled(): Promise<void> {
-    while (pump !== undefined || waiting.size > 0) {
-      drainNext();
-      await pump;
+    while (pump !== undefined || waiting.size > 0 || underWay.size > 0) {
+      if (waiting.size > 0) drainNext();
+      await Promise.allSettled([pump, ...underWay]);
     }
   }
 
@@ -304,7 +318,7 @@ export function createTasks(context: OrchestratorContext): Tasks {
         hostUse?.add(task.hostId, taskNeeds(task.definition, task.overrides ?? {}));
       return createTaskRow(context, transaction, task);
     },
-    launch,
+    launch: (task, of) => counted(launch(task, of)),
     stop,
     protect,
     onObserved,

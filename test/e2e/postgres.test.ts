@@ -95,7 +95,15 @@ test('a server without its database says what to do, and nothing of the password
 });
 
 /** The whole of the rooms' tests runs on PostgreSQL with HOLDFAST_TEST_DATABASE_URL; these have the most SQL of their own. */
-const ROOMS = ['registry/holds', 'registry/image-delete', 'orchestrator/clusters', 'orchestrator/task-definitions'];
+const ROOMS = [
+  'registry/holds',
+  'registry/image-delete',
+  'lifecycle/lifecycle',
+  'orchestrator/clusters',
+  'orchestrator/task-definitions',
+  'orchestrator/task-operations',
+  'orchestrator/services',
+];
 
 test('the rooms keep their promises on PostgreSQL', { timeout: 200_000 }, async (t) => {
   const cleanup = createCleanup();

@@ -89,6 +89,8 @@ export async function createWorld(test: Pick<TestContext, 'after'>, options: Wor
   const behaviours = new Map<string, Behaviour>();
   const elsewhere = new Map<string, Digest>();
 
+  /** Pulls, which take as long as the database does. */
+  const pulls = new Set<Promise<unknown>>();
   const lookUp = async (reference: string): Promise<Digest | undefined> => {
     const { host, path, tag, digest } = parseReference(reference);
     if (host !== HOST || elsewhere.has(reference)) return elsewhere.get(reference);
@@ -108,7 +110,9 @@ export async function createWorld(test: Pick<TestContext, 'after'>, options: Wor
     resolve: async (image) => {
       const { reference } = image;
       options.onPull?.(image);
-      const digest = await lookUp(reference);
+      const pull = lookUp(reference);
+      pulls.add(pull);
+      const digest = await pull.finally(() => pulls.delete(pull));
       return digest === undefined
         ? {
             failure: `pull image manifest has been retried 1 time(s): failed to resolve ref ${reference}: ${reference}: not found`,
@@ -150,7 +154,8 @@ export async function createWorld(test: Pick<TestContext, 'after'>, options: Wor
   const settle = async (): Promise<void> => {
     for (let quiet = 0; quiet < 3; quiet++) {
       await Promise.race([orchestrator.settled(), life.over]);
-      if (life.isOver) {
+      if (life.isOver || pulls.size > 0) {
+        await Promise.allSettled(pulls);
         await comeBack();
         quiet = 0;
       }
