@@ -85,13 +85,14 @@ async function pushes(report: Report, ours: Peer, theirs: Peer[], folder: string
   return blob;
 }
 
-/** What others wrote, the blob's own file first of all, is not for a push to wait for. */
+/** What others wrote, the blob's own file first of all, is not for a push or a pull to wait for. */
 function settleDisk(): void {
   if (spawnSync('sync').status !== 0) throw new Error('sync failed');
 }
 
 async function pulls(report: Report, ours: Peer, theirs: Peer[], large: Blob, folder: string): Promise<void> {
   const all = [...theirs, ours];
+  settleDisk();
   const one = await inTurns(all, (peer) => pull(peer, REPOSITORY, large));
   rates(report, 'pull of 1 GiB', 1024, one, ours, theirs, 'promised: x1.6');
 
@@ -101,6 +102,7 @@ async function pulls(report: Report, ours: Peer, theirs: Peer[], large: Blob, fo
     for (const peer of all) await pushMonolithic(peer, REPOSITORY, blob);
     blobs.push(blob);
   }
+  settleDisk();
   for (const { processId } of all) if (processId !== undefined) resetPeak(processId);
   const many = await inTurns(all, (peer) => pullParallel(peer, REPOSITORY, blobs, join(folder, 'curl.config')));
   rates(report, '100 parallel pulls of 10 MiB', 1000, many, ours, theirs, 'promised: x1.5');
