@@ -623,6 +623,7 @@ describe('services', () => {
     const host = { id: 'a'.repeat(32), cpu: 1024, memory: 640, attributes: {} };
     const world = await start(test, { hosts: [host] });
     await create(world, { desiredCount: 6 });
+    await world.advance(2_000);
     await create(world, { serviceName: 'other', desiredCount: 6 });
     await world.advance(2_000);
     const running = async () => [(await look(world)).runningCount, (await look(world, 'other')).runningCount];
