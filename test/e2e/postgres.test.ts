@@ -105,7 +105,7 @@ const ROOMS = [
   'orchestrator/services',
 ];
 
-test('the rooms keep their promises on PostgreSQL', { timeout: 200_000 }, async (t) => {
+test('the rooms keep their promises on PostgreSQL', { timeout: 400_000 }, async (t) => {
   const cleanup = createCleanup();
   t.after(() => cleanup.run());
   const postgres = await startPostgres(cleanup, { flush: false });
