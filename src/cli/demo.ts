@@ -37,6 +37,10 @@ export const demoCommand: Command = {
     try {
       await perform(context, runtime, options['keep'] === true, stopping.signal);
       return 0;
+    } catch (error) {
+      // What was waited for at that moment fails in words of its own.
+      stopping.signal.throwIfAborted();
+      throw error;
     } finally {
       for (const signal of SIGNALS) process.off(signal, interrupt);
     }
