@@ -1,3 +1,5 @@
+import { createTurnstile } from '../core/turnstile.ts';
+
 /** Bounds how many requests to one host are under way, and holds all of them back while the host has asked for rest. */
 export interface HostGate {
   /** Runs `work` when it is its turn. */
@@ -9,26 +11,13 @@ export interface HostGate {
 }
 
 export function createHostGate(most: number): HostGate {
-  let limit = most;
-  let running = 0;
-  const waiting: (() => void)[] = [];
+  const turns = createTurnstile(most);
   return {
     restUntil: 0,
     narrow() {
-      limit = Math.max(1, Math.floor(limit / 2));
+      turns.places = Math.max(1, Math.floor(turns.places / 2));
     },
-    async run(work) {
-      if (running >= limit) await new Promise<void>((resolve) => waiting.push(resolve));
-      else running++;
-      try {
-        return await work();
-      } finally {
-        // The place is handed over, so that nobody who asks just now can take it first.
-        const next = running > limit ? undefined : waiting.shift();
-        if (next) next();
-        else running--;
-      }
-    },
+    run: turns.pass,
   };
 }
 

@@ -1,8 +1,7 @@
+import { createBufferTiers, type BufferTiers } from '../../core/buffer-tiers.ts';
+
 /** Memory for bytes on their way to the disk, shared with the threads that hash. */
-export interface Slabs {
-  take(): Buffer;
-  give(slab: Buffer): void;
-}
+export type Slabs = Pick<BufferTiers, 'take' | 'give'>;
 
 const KIB = 1024;
 /** The smallest a slab can be: what one read from a socket brings. */
@@ -12,28 +11,14 @@ export const LARGEST_SLAB = 1024 * KIB;
 /**
  * Lends slabs. Large ones make few system calls, but a thousand uploads must fit in little memory, so the size goes down
  * as more is lent; the smallest is lent without bound, because connections are bounded and no upload may wait for
- * another one's slow sender. What comes back is lent again: new memory costs more than the bytes written to it.
+ * another one's slow sender.
  */
 export function createSlabs(limit = 64 * KIB * KIB): Slabs {
-  const tiers = [
+  return createBufferTiers([
     { bytes: LARGEST_SLAB, until: limit / 2, kept: 6, make: pageAligned },
     { bytes: LARGEST_SLAB / 4, until: limit, kept: 8, make: pageAligned },
     { bytes: SMALLEST_SLAB, until: Infinity, kept: 16, make: unaligned },
-  ].map((tier) => ({ ...tier, free: [] as Buffer[] }));
-  let lent = 0;
-  return {
-    take() {
-      const tier = tiers.find(({ bytes, until }) => lent + bytes <= until);
-      if (tier === undefined) throw new Error('the last tier has no bound');
-      lent += tier.bytes;
-      return tier.free.pop() ?? tier.make(tier.bytes);
-    },
-    give(slab) {
-      lent -= slab.length;
-      const tier = tiers.find(({ bytes }) => bytes === slab.length);
-      if (tier !== undefined && tier.free.length < tier.kept) tier.free.push(slab);
-    },
-  };
+  ]);
 }
 
 const WASM_PAGE = 64 * KIB;

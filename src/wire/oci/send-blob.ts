@@ -1,7 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Digest } from '../../core/digest.ts';
-import type { BlobReader } from '../../registry/ports.ts';
 import { createTurnstile, type Turnstile } from '../../core/turnstile.ts';
+import type { BlobReader } from '../../registry/ports.ts';
 import { createBufferPool, type BufferPool } from './buffer-pool.ts';
 import { API_VERSION } from './api-version.ts';
 import { parseRange } from './range.ts';

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { TarError } from '../../../core/tar-entry.ts';
+import { createTurnstile } from '../../../core/turnstile.ts';
 import type { UnpackAnswer, UnpackJob } from './unpack-worker.ts';
 import type { WrittenLayer } from './write-layer.ts';
 
@@ -15,13 +16,7 @@ export interface Unpacker {
 
 export function createUnpacker(): Unpacker {
   const running = new Set<Worker>();
-  const waiting: (() => void)[] = [];
-  let turns = 0;
-
-  async function turn(): Promise<void> {
-    if (turns >= AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
-    else turns++;
-  }
+  const turns = createTurnstile(AT_ONCE);
 
   async function run(job: UnpackJob): Promise<WrittenLayer> {
     const source = import.meta.url.endsWith('.ts') ? './unpack-worker.ts' : './unpack-worker.js';
@@ -55,16 +50,7 @@ export function createUnpacker(): Unpacker {
   }
 
   return {
-    async unpack(job) {
-      await turn();
-      try {
-        return await run(job);
-      } finally {
-        const next = waiting.shift();
-        if (next === undefined) turns--;
-        else next();
-      }
-    },
+    unpack: (job) => turns.pass(() => run(job)),
     async close() {
       await Promise.all([...running].map((worker) => worker.terminate()));
     },
